@@ -1,0 +1,52 @@
+package peers
+
+import (
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// NSDConfig says which zone NSD is primary of, and who may have it.
+type NSDConfig struct {
+	Zone      string
+	ZoneFile  string // its master file
+	KeyName   string // TSIG, required of whoever transfers the zone
+	Algorithm string // hmac-sha256 and so on
+	Secret    string // base64
+}
+
+// StartNSD starts NSD as the primary of a zone: the server to compare Vaern's with.
+func StartNSD(t testing.TB, c NSDConfig) *Daemon {
+	t.Helper()
+	dir, addr := daemonDir(t)
+	host, port := split(t, addr)
+	conf := write(t, dir, "nsd.conf", fill(nsdConf,
+		"{dir}", dir, "{address}", host+"@"+port, "{zone}", dns.Fqdn(c.Zone), "{file}", c.ZoneFile,
+		"{key}", c.KeyName, "{algorithm}", c.Algorithm, "{secret}", c.Secret))
+	return start(t, dir, addr, "nsd", "-d", "-c", conf)
+}
+
+const nsdConf = `
+server:
+	zonesdir: "{dir}"
+	database: ""
+	pidfile: ""
+	xfrdfile: ""
+	xfrdir: "{dir}"
+	zonelistfile: "{dir}/zone.list"
+	chroot: ""
+	username: ""
+	ip-address: {address}
+	server-count: 1
+	verbosity: 1
+remote-control:
+	control-enable: no
+key:
+	name: "{key}"
+	algorithm: {algorithm}
+	secret: "{secret}"
+zone:
+	name: "{zone}"
+	zonefile: "{file}"
+	provide-xfr: 127.0.0.1 {key}
+`

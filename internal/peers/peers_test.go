@@ -1,0 +1,158 @@
+package peers
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	zone     = "list.rpz.police.example."
+	stopHost = "stop.police.example."
+	stopAddr = "192.0.2.99"
+	keyName  = "isp.key.example."
+)
+
+// policy is a policy zone with one listed domain.
+func policy(serial, listed string) string {
+	return fill(`$TTL 60
+@ SOA ns.police.example. hostmaster.police.example. {serial} 300 60 1209600 60
+@ NS ns.police.example.
+{listed} CNAME stop.police.example.
+*.{listed} CNAME stop.police.example.
+`, "{serial}", serial, "{listed}", listed)
+}
+
+func policyFile(t *testing.T) string {
+	t.Helper()
+	return write(t, t.TempDir(), "policy.zone", "$ORIGIN "+zone+"\n"+policy("1", "bad.example"))
+}
+
+// primary serves the policy zone to whoever has the secret.
+func primary(t *testing.T) (addr, secret string) {
+	t.Helper()
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails
+	secret = base64.StdEncoding.EncodeToString(raw)
+	return StartNSD(t, NSDConfig{
+		Zone: zone, ZoneFile: policyFile(t), KeyName: keyName, Algorithm: "hmac-sha256", Secret: secret,
+	}).Addr, secret
+}
+
+// applies holds a resolver's answers against the policy: the listed name and those below it lead to the stop host, by
+// CNAME, and no other does.
+func applies(t *testing.T, addr, listed, unlisted string) {
+	t.Helper()
+	for _, name := range []string{listed, "www." + listed, "a.b." + listed} {
+		answer := Await(t, addr, name, dns.TypeA, Answers(stopAddr))
+		if cname, ok := answer.Answer[0].(*dns.CNAME); !ok || cname.Target != stopHost {
+			t.Errorf("%s leads to the stop host without a CNAME: %v", name, answer.Answer)
+		}
+	}
+	for _, name := range []string{unlisted, "www." + unlisted, "www.lawful.test."} {
+		if answer := Query(t, addr, name, dns.TypeA); !Answers(Elsewhere)(answer) || len(answer.Answer) != 1 {
+			t.Errorf("%s is not listed and is answered %v", name, answer)
+		}
+	}
+}
+
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	up := StartUpstream(t, map[string]string{stopHost: stopAddr})
+	addr, secret := primary(t)
+	named := StartNamed(t, NamedConfig{
+		Zone: zone, Primary: addr, KeyName: keyName, Algorithm: "hmac-sha256", Secret: secret, Upstream: up.Addr,
+	})
+	applies(t, named.Addr, "bad.example.", "good.example.")
+}
+
+func TestRecursor(t *testing.T) {
+	t.Parallel()
+	up := StartUpstream(t, map[string]string{stopHost: stopAddr})
+	addr, secret := primary(t)
+	recursor := StartRecursor(t, RecursorConfig{
+		Zone: zone, Primary: addr, KeyName: keyName, Algorithm: "hmac-sha256", Secret: secret, Upstream: up.Addr,
+	})
+	applies(t, recursor.Addr, "bad.example.", "good.example.")
+}
+
+func TestUnbound(t *testing.T) {
+	t.Parallel()
+	up := StartUpstream(t, map[string]string{stopHost: stopAddr})
+	file := policyFile(t)
+	unbound := StartUnbound(t, UnboundConfig{Zone: zone, ZoneFile: file, Upstream: up.Addr})
+	applies(t, unbound.Addr, "bad.example.", "good.example.")
+
+	write(t, filepath.Dir(file), filepath.Base(file), "$ORIGIN "+zone+"\n"+policy("2", "worse.example"))
+	unbound.Reload()
+	applies(t, unbound.Addr, "worse.example.", "bad.example.")
+}
+
+// The primary of these tests gives the zone to nobody without the key: a secondary that has it has proven its TSIG.
+func TestNSDWantsTheKey(t *testing.T) {
+	t.Parallel()
+	addr, secret := primary(t)
+	host, port := split(t, addr)
+	dig := func(args ...string) string {
+		cmd := Command(t, "dig", append([]string{"@" + host, "-p", port, "+noall", "+answer"}, args...)...)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("dig: %v\n%s", err, out)
+		}
+		return string(out)
+	}
+	if out := dig("-y", "hmac-sha256:"+keyName+":"+secret, zone, "AXFR"); !strings.Contains(out, "*.bad.example."+zone) {
+		t.Errorf("no transfer with the key:\n%s", out)
+	}
+	if out := dig(zone, "AXFR"); strings.Contains(out, "bad.example") {
+		t.Errorf("a transfer without a key:\n%s", out)
+	}
+}
+
+func TestStop(t *testing.T) {
+	t.Parallel()
+	up := StartUpstream(t, nil)
+	unbound := StartUnbound(t, UnboundConfig{Zone: zone, ZoneFile: policyFile(t), Upstream: up.Addr})
+	unbound.Stop()
+	unbound.Stop()
+	if _, err := dns.Exchange(new(dns.Msg).SetQuestion("good.example.", dns.TypeA), unbound.Addr); err == nil {
+		t.Error("it answers after its end")
+	}
+}
+
+// fetch.sh and this package must agree on the folder, and every wrapper there must find its libraries.
+func TestTools(t *testing.T) {
+	bin, err := folder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("./fetch.sh").Output()
+	if err != nil {
+		t.Fatalf("fetch.sh: %v", err)
+	}
+	if dir := strings.TrimSpace(string(out)); filepath.Join(dir, "bin") != bin {
+		t.Fatalf("fetch.sh uses %s, this package %s", dir, bin)
+	}
+	for tool, args := range map[string][]string{
+		"named": {"-v"}, "named-checkzone": {"-v"}, "dig": {"-v"}, "knotd": {"--version"}, "kdig": {"--version"},
+		"kzonecheck": {"--version"}, "nsd": {"-v"}, "unbound": {"-V"}, "pdns_recursor": {"--version"},
+		"curl": {"--version"}, "openssl": {"version"}, "zstd": {"--version"},
+	} {
+		// pdns_recursor ends with 99 after --version.
+		if out, err := Command(t, tool, args...).CombinedOutput(); !strings.ContainsAny(string(out), "0123456789") {
+			t.Errorf("%s %s: %v\n%s", tool, strings.Join(args, " "), err, out)
+		}
+	}
+	if got := strings.Split(PATH(t), string(os.PathListSeparator))[0]; got != bin {
+		t.Errorf("PATH begins with %s, not %s", got, bin)
+	}
+	if info, err := os.Stat(Path(t, "nsd-checkzone")); err != nil || info.IsDir() {
+		t.Errorf("nsd-checkzone: %v", err)
+	}
+}

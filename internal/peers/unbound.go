@@ -1,0 +1,69 @@
+package peers
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// UnboundConfig says which policy zone Unbound applies, and where it forwards to.
+type UnboundConfig struct {
+	Zone     string // the policy zone
+	ZoneFile string // its master file
+	Upstream string // the Addr of an Upstream
+}
+
+// Unbound is a running Unbound.
+type Unbound struct{ *Daemon }
+
+// StartUnbound starts Unbound as a resolver that reads a policy zone from a file and applies it.
+func StartUnbound(t testing.TB, c UnboundConfig) *Unbound {
+	t.Helper()
+	dir, addr := daemonDir(t)
+	host, port := split(t, addr)
+	upstream, upstreamPort := split(t, c.Upstream)
+	conf := write(t, dir, "unbound.conf", fill(unboundConf,
+		"{dir}", dir, "{host}", host, "{port}", port,
+		"{zone}", dns.Fqdn(c.Zone), "{file}", c.ZoneFile,
+		"{upstream}", upstream+"@"+upstreamPort))
+	return &Unbound{start(t, dir, addr, "unbound", "-d", "-p", "-c", conf)}
+}
+
+// Reload has Unbound read the zone file again, and waits until it has.
+func (u *Unbound) Reload() {
+	u.t.Helper()
+	starts := func() int { return strings.Count(u.log(), "start of service") }
+	before := starts()
+	u.signal(syscall.SIGHUP)
+	u.await(func() bool { return starts() > before }, "reload")
+}
+
+// Without the validator there is no trust anchor to keep fresh; all is forwarded. The test names would by themselves be
+// answered with NXDOMAIN before they are looked up.
+const unboundConf = `
+server:
+	directory: "{dir}"
+	chroot: ""
+	username: ""
+	interface: {host}@{port}
+	access-control: 127.0.0.0/8 allow
+	do-ip6: no
+	do-not-query-localhost: no
+	num-threads: 1
+	use-syslog: no
+	verbosity: 1
+	module-config: "respip iterator"
+	qname-minimisation: no
+	local-zone: "test." nodefault
+	local-zone: "invalid." nodefault
+remote-control:
+	control-enable: no
+rpz:
+	name: "{zone}"
+	zonefile: "{file}"
+forward-zone:
+	name: "."
+	forward-addr: {upstream}
+`
