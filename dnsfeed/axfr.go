@@ -1,0 +1,136 @@
+package dnsfeed
+
+import (
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"time"
+)
+
+// batch is how many messages go to the kernel in one call.
+const batch = 16
+
+// transfer is a full zone on its way to one client: an AXFR (RFC 5936), or an
+// IXFR answered with the full zone (RFC 1995, section 4).
+type transfer struct {
+	image  *Image
+	query  *query
+	signer *signer
+	client *member
+}
+
+// errRevoked ends a transfer whose client may no longer have the zone (TS9).
+var errRevoked = errors.New("access revoked")
+
+// send runs a transfer. The messages go from the image to the socket as they
+// are; made here are the ID, the first question and OPT, and each TSIG.
+//
+// Two limits keep a slow reader from staying: each batch has to be taken
+// within Limits.Stall, and the whole within that and the time it takes at
+// Limits.MinRate. After an error the connection is of no use.
+func (s *Server) send(c net.Conn, t *transfer, from netip.Addr) (sent int64, err error) {
+	image := t.image
+	defer runtime.KeepAlive(image) // its pages, see MapImage
+
+	began := s.clock()
+	scratch := make([]byte, 0, len(t.query.question)+ednsLen+batch*(2+headerLen+t.signer.size()))
+	parts := make([][]byte, 0, 3*batch)
+	access, end := s.access.Load(), began
+	for i := 0; i < len(image.messages); i += batch {
+		if now := s.access.Load(); now != access {
+			if access = now; !access.still(t.client, image.wire, from) {
+				return sent, errRevoked
+			}
+		}
+		scratch, parts = scratch[:0], parts[:0]
+		for j := i; j < min(i+batch, len(image.messages)); j++ {
+			scratch, parts = t.frame(scratch, parts, j, s.Now())
+		}
+		size := 0
+		for _, p := range parts {
+			size += len(p)
+		}
+		end = end.Add(s.Limits.pace(size))
+		deadline := s.clock().Add(s.Limits.stall())
+		if total := end.Add(s.Limits.stall()); total.Before(deadline) {
+			deadline = total
+		}
+		if err := c.SetWriteDeadline(deadline); err != nil {
+			return sent, err
+		}
+		buffers := net.Buffers(parts)
+		n, err := buffers.WriteTo(c)
+		sent += n
+		if err != nil {
+			return sent, err
+		}
+		runtime.Gosched() // to who waits for a first message, while readers are fast
+	}
+	return sent, nil
+}
+
+// frame adds message i to the parts to be written. What is made for it goes
+// into scratch, which has room for a batch and so never moves.
+func (t *transfer) frame(scratch []byte, parts [][]byte, i int, now time.Time) ([]byte, [][]byte) {
+	q, msg := t.query, t.image.messages[i]
+	start := len(scratch)
+	scratch = append(scratch, 0, 0) // the length, below
+	scratch = append(scratch, msg[:headerLen]...)
+	head := scratch[start+2:]
+	binary.BigEndian.PutUint16(head, q.id)
+	head[2] |= byte(q.desired >> 8)
+
+	body, tail := msg[headerLen:], len(scratch)
+	if i == 0 { // the client's own question, and the OPT once (RFC 5936, section 2.2.5)
+		scratch = append(scratch, q.question...)
+		head, body, tail = scratch[start+2:], body[len(q.question):], len(scratch)
+		if q.edns {
+			scratch = appendOPT(scratch, 0)
+			head[11]++
+		}
+	}
+	opt := scratch[tail:]
+	scratch = t.signer.sign(scratch, q.id, uint64(now.Unix()), 0, nil, head, body, opt) //nolint:gosec // after 1970
+	scratch[start+2+11]++                                                               // ARCOUNT
+	size := len(scratch) - start - 2 + len(body)
+	binary.BigEndian.PutUint16(scratch[start:], uint16(size)) //nolint:gosec // AX3: maxMessage, OPT and maxTSIG
+	return scratch, append(parts, scratch[start:tail], body, scratch[tail:])
+}
+
+// audit logs one line for a transfer. It holds no name but the zone's.
+func (s *Server) audit(t *transfer, transport string, from netip.AddrPort, began time.Time, sent int64, err error) {
+	kind := "axfr"
+	if t.query.qtype == typeIXFR {
+		kind = "ixfr"
+	}
+	s.Log.Info("zone transfer",
+		slog.String("isp", t.client.name),
+		slog.String("zone", t.image.zone),
+		slog.Uint64("serial", uint64(t.image.serial)),
+		slog.String("type", kind),
+		slog.String("transport", transport),
+		slog.String("from", from.String()),
+		slog.Int64("bytes", sent),
+		slog.Duration("duration", s.clock().Sub(began)),
+		slog.String("result", transferResult(err)),
+	)
+}
+
+func transferResult(err error) string {
+	switch {
+	case err == nil:
+		return "complete"
+	case errors.Is(err, errRevoked):
+		return "revoked"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "too slow"
+	case errors.Is(err, net.ErrClosed):
+		return "stopped"
+	default:
+		return "connection lost"
+	}
+}

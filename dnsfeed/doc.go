@@ -1,0 +1,77 @@
+// Package dnsfeed is the DNS side of a blocking list: it turns a set of names
+// into a response policy zone, and gives that zone to the ISPs who may have
+// it, and to nobody else.
+//
+// # From a set to a zone
+//
+// A [Zone] says how a list looks in the DNS. Its [Zone.Files] are two files of
+// an edition, made from the serial and the set alone:
+//
+//   - rpz.zone, the master file, for people and for resolvers that load files;
+//   - zone.image, the same records as the messages of a zone transfer, made
+//     once, when the edition is built.
+//
+// At the apex stand SOA and NS and nothing else; for a domain NAME and *.NAME,
+// for a host NAME, each with one CNAME. Anything more at the apex is a policy
+// for the root to some resolvers, and a name of 256 octets stops others from
+// loading: [Zone.MaxText] is the guard to hold entries against.
+//
+// # From a zone to an ISP
+//
+// A [Server] answers on sockets that it is handed. What it serves is a
+// [Snapshot] of images, who may ask is an [Access] table of clients; both are
+// immutable and replaced whole, at any time. A transfer keeps the image that
+// it began with.
+//
+// A client is known by the TSIG key that signs its request (RFC 8945:
+// hmac-sha256, -sha384 or -sha512, whole MACs, at most 300 seconds old), and
+// by its address if the table says so. About its own zones it gets
+//
+//   - SOA and NS of the apex, over UDP and TCP;
+//   - AXFR over TCP (RFC 5936);
+//   - IXFR (RFC 1995): one SOA if it is up to date, else the full zone; over
+//     UDP always one SOA.
+//
+// Everything else is REFUSED without data, in the same words whether a zone
+// is foreign or absent, a name is listed or not, the opcode is NOTIFY or
+// UPDATE. A TSIG that does not verify is NOTAUTH, what cannot be read is
+// FORMERR; an unauthenticated reply over UDP is never longer than the request.
+// A reply is signed if, and only if, its request was authenticated.
+//
+// There is one log line for each transfer, with ISP, zone, serial, octets,
+// time and result. No name that was asked, and no name that is listed, is
+// ever in a log or an error.
+//
+// # zone.image
+//
+// Integers are big-endian. Domain names are lower case. The file is
+//
+//	offset  octets
+//	     0       8  magic: "vaernzi" and the version of the format, 0x01
+//	     8       4  serial, not zero
+//	    12       4  number of records in a transfer; the SOA counts twice
+//	    16          items, to the end of the file
+//
+// and each item is a length of two octets, at most 16384, and so many octets:
+//
+//	item 0     the name of the zone on the wire, not compressed
+//	item 1     the answer to the zone's SOA, a DNS message
+//	item 2     the answer to its NS
+//	item 3...  the messages of a full transfer, in order
+//
+// In every message the ID is zero, the flags are QR and AA, and authority and
+// additional section are empty; OPT and TSIG are added when it is sent. Items
+// 1, 2 and 3 have one question, with the zone's name spelt out at offset 12,
+// and the type SOA, NS, AXFR; the others have none. The server puts ID, RD
+// flag and the client's own question there and copies the rest.
+//
+// Item 3 begins with the SOA, the NS records follow, then the names in the
+// canonical order of RFC 4034, section 6.1: for a domain NAME, then *.NAME in
+// the same message. The last record of the last message is the SOA again.
+// Names are compressed against all earlier names of their message (RFC 1035,
+// section 4.1.4); this order makes the messages small, about 21.3 octets a
+// record at ten letters a label.
+//
+// The same zone, serial and set give the same file. There is no checksum: the
+// signed MANIFEST of the edition has one.
+package dnsfeed

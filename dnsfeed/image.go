@@ -1,0 +1,191 @@
+package dnsfeed
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/vaern/vaern/blocklist"
+)
+
+// imageMagic opens every image; its last octet is the version of the format.
+const imageMagic = "vaernzi\x01"
+
+// soaNumbers is the length of serial and timers, which end a SOA's RDATA.
+const soaNumbers = 20
+
+// Image is one edition of one zone, ready to be served. It is immutable and
+// safe for concurrent use.
+//
+// The messages are parts of the octets given to [OpenImage], most often a
+// mapped file, which stays mapped as long as the Image can be reached and not
+// longer. So whoever uses them holds the *Image until done; nothing outside
+// this package sees them.
+type Image struct {
+	zone     string // text
+	wire     string
+	serial   blocklist.Serial
+	records  int
+	soa, ns  []byte   // answers to SOA and NS, ready but for header and question
+	messages [][]byte // the transfer, without length prefixes
+}
+
+// Zone returns the name of the zone with the final dot.
+func (m *Image) Zone() string { return m.zone }
+
+// Serial returns the serial of the SOA.
+func (m *Image) Serial() blocklist.Serial { return m.serial }
+
+// Records returns how many records a full transfer holds, the SOA counted
+// twice as it is sent twice.
+func (m *Image) Records() int { return m.records }
+
+// Messages returns how many messages a full transfer takes.
+func (m *Image) Messages() int { return len(m.messages) }
+
+// question returns how long the question section is.
+func (m *Image) question() int { return len(m.wire) + 4 }
+
+// OpenImage reads the index of an image and checks everything that serving
+// relies on: lengths, counts, headers, questions, the SOA at both ends. It
+// takes any input without panicking and looks into every message, but not at
+// every record: that the octets are the ones that were signed is what the
+// MANIFEST's sum is for. The data must not change afterwards. An error tells
+// where, and shows no octets.
+func OpenImage(data []byte) (*Image, error) {
+	m, err := openImage(data)
+	if err != nil {
+		return nil, fmt.Errorf("open zone image: %w", err)
+	}
+	return m, nil
+}
+
+func openImage(data []byte) (*Image, error) {
+	const head = len(imageMagic) + 8
+	if len(data) < head || string(data[:len(imageMagic)]) != imageMagic {
+		return nil, errors.New("not a zone image of version 1; build the edition again")
+	}
+	m := &Image{
+		serial:  blocklist.Serial(binary.BigEndian.Uint32(data[head-8:])),
+		records: int(binary.BigEndian.Uint32(data[head-4:])),
+	}
+	items, err := splitItems(data[head:])
+	if err != nil {
+		return nil, err
+	}
+	if len(items) < 4 {
+		return nil, errors.New("no messages")
+	}
+	m.wire = string(items[0])
+	if m.zone, err = textName(m.wire); err != nil {
+		return nil, fmt.Errorf("zone: %w", err)
+	}
+	m.soa, m.ns, m.messages = items[1], items[2], items[3:]
+	if err := m.checkAnswers(); err != nil {
+		return nil, err
+	}
+	return m, m.checkTransfer()
+}
+
+// splitItems cuts data into the octets behind each length prefix.
+func splitItems(data []byte) (items [][]byte, err error) {
+	for off := 0; off < len(data); {
+		if len(data)-off < 2 {
+			return nil, errors.New("cut short in a length")
+		}
+		n := int(binary.BigEndian.Uint16(data[off:]))
+		off += 2
+		if n > maxMessage || n > len(data)-off {
+			return nil, fmt.Errorf("item %d: %d octets, want at most %d and no more than the file has", len(items), n, maxMessage)
+		}
+		items = append(items, data[off:off+n:off+n])
+		off += n
+	}
+	return items, nil
+}
+
+// checkAnswers checks the two messages that answer SOA and NS queries.
+func (m *Image) checkAnswers() error {
+	if n, err := m.checkMessage(m.soa, typeSOA); err != nil || n != 1 {
+		return errors.New("SOA answer: not one answer to one question")
+	}
+	if n, err := m.checkMessage(m.ns, typeNS); err != nil || n == 0 {
+		return errors.New("NS answer: not an answer to one question")
+	}
+	rr := m.soaRecord()
+	// Owner pointer, type SOA, and RDATA that ends with the message.
+	fixed := string([]byte{0xc0, headerLen, 0, typeSOA, 0, classIN})
+	if len(rr) < 12+soaNumbers || string(rr[:6]) != fixed || int(binary.BigEndian.Uint16(rr[10:])) != len(rr)-12 {
+		return errors.New("SOA answer: not a SOA record")
+	}
+	if serial := binary.BigEndian.Uint32(rr[len(rr)-soaNumbers:]); serial != uint32(m.serial) || serial == 0 {
+		return errors.New("SOA answer: serial differs from the header, or is zero")
+	}
+	return nil
+}
+
+// soaRecord is the SOA record, compressed against the question.
+func (m *Image) soaRecord() []byte { return m.soa[headerLen+m.question():] }
+
+// checkTransfer checks the messages of a full transfer.
+func (m *Image) checkTransfer() error {
+	total := 0
+	for i, msg := range m.messages {
+		qtype := uint16(0)
+		if i == 0 {
+			qtype = typeAXFR
+		}
+		n, err := m.checkMessage(msg, qtype)
+		if err != nil {
+			return fmt.Errorf("message %d: %w", i, err)
+		}
+		total += n
+	}
+	if total != m.records {
+		return fmt.Errorf("messages hold %d records, the header says %d", total, m.records)
+	}
+	// AX1: the same SOA opens and closes. It is compressed in different ways,
+	// so of the second the serial and the timers are compared.
+	first, last := m.messages[0][headerLen+m.question():], m.messages[len(m.messages)-1]
+	soa := m.soaRecord()
+	if !strings.HasPrefix(string(first[:min(len(first), len(soa))]), string(soa)) {
+		return errors.New("the first record is not the SOA")
+	}
+	if !strings.HasSuffix(string(last), string(soa[len(soa)-soaNumbers:])) {
+		return errors.New("the last record is not the SOA")
+	}
+	return nil
+}
+
+// checkMessage checks header and question of one message and returns its
+// number of answers. A qtype of zero means: no question.
+func (m *Image) checkMessage(msg []byte, qtype uint16) (answers int, err error) {
+	questions, need := uint16(0), headerLen+1
+	if qtype != 0 {
+		questions, need = 1, headerLen+m.question()+1
+	}
+	if len(msg) < need {
+		return 0, errors.New("too short")
+	}
+	answers = int(binary.BigEndian.Uint16(msg[6:]))
+	switch {
+	case binary.BigEndian.Uint32(msg) != flagQR|flagAA: // the ID is zero
+		return 0, errors.New("not the header of an authoritative answer")
+	case binary.BigEndian.Uint16(msg[4:]) != questions, binary.BigEndian.Uint32(msg[8:]) != 0:
+		return 0, errors.New("unexpected section counts")
+	case answers == 0 || answers*minRecord > len(msg):
+		return 0, errors.New("impossible number of answers")
+	case questions == 0:
+		return answers, nil
+	}
+	asked := msg[headerLen : headerLen+m.question()]
+	if string(asked[:len(m.wire)]) != m.wire ||
+		binary.BigEndian.Uint32(asked[len(m.wire):]) != uint32(qtype)<<16|classIN {
+		return 0, errors.New("question is not for this zone")
+	}
+	return answers, nil
+}
+
+// minRecord is the least a record takes: the root as owner and no data.
+const minRecord = 11

@@ -1,0 +1,69 @@
+package dnsfeed
+
+import (
+	"container/list"
+	"net"
+	"sync"
+	"time"
+)
+
+// lobby knows all connections. Those that have not shown a valid TSIG are
+// guests and wait in a queue of limited length: whoever floods the server
+// with connections pushes out the oldest, mostly its own, and a client that
+// asks as soon as it is connected gets through.
+type lobby struct {
+	mu     sync.Mutex
+	conns  map[*conn]struct{}
+	guests list.List // of *conn, the oldest first
+}
+
+// conn is one connection.
+type conn struct {
+	net.Conn
+	since time.Time     // when it was accepted
+	place *list.Element // among the guests, or nil; guarded by the lobby
+}
+
+// enter admits a connection as a guest, or says that there is no room.
+func (l *lobby) enter(c *conn, limits Limits) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conns == nil {
+		l.conns = make(map[*conn]struct{})
+	}
+	if l.guests.Len() >= limits.guests() || len(l.conns) >= limits.conns() && l.guests.Len() > 0 {
+		oldest, _ := l.guests.Front().Value.(*conn)
+		l.remove(oldest)
+		_ = oldest.Close() // wakes its goroutine, which ends
+	}
+	if len(l.conns) >= limits.conns() {
+		return false
+	}
+	l.conns[c] = struct{}{}
+	c.place = l.guests.PushBack(c)
+	return true
+}
+
+// promote makes a guest a member, whom nobody pushes out.
+func (l *lobby) promote(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.place != nil {
+		l.guests.Remove(c.place)
+		c.place = nil
+	}
+}
+
+func (l *lobby) leave(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.remove(c)
+}
+
+func (l *lobby) remove(c *conn) {
+	delete(l.conns, c)
+	if c.place != nil {
+		l.guests.Remove(c.place)
+		c.place = nil
+	}
+}

@@ -1,0 +1,183 @@
+package dnsfeed
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"io"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// ServeTCP answers connections until ctx ends, and closes ln. Then idle
+// connections are closed at once, and running transfers have Limits.Drain to
+// finish.
+//
+// It returns nil after ctx has ended, else why the socket is of no use.
+func (s *Server) ServeTCP(ctx context.Context, ln net.Listener) error {
+	return s.serve(ctx, ln, "tcp")
+}
+
+func (s *Server) serve(ctx context.Context, ln net.Listener, transport string) error {
+	defer ln.Close()
+	defer context.AfterFunc(ctx, func() { _ = ln.Close() })()
+
+	ours := newGroup()
+	defer func() { ours.stop(s.Limits.drain()) }()
+	var wait time.Duration
+	for {
+		nc, err := ln.Accept()
+		if err != nil {
+			if s.retry(ctx, err, &wait) {
+				continue
+			}
+			return unlessDone(ctx, err)
+		}
+		wait = 0
+		c := &conn{Conn: nc, since: s.clock()}
+		if !s.lobby.enter(c, s.Limits) {
+			_ = c.Close()
+			continue
+		}
+		ours.run(c, func() {
+			defer s.lobby.leave(c)
+			s.serveConn(ctx, c, transport)
+		})
+	}
+}
+
+// serveConn answers the requests on one connection, one after the other in
+// their order (RFC 7766, section 6.2.1.1 allows several at once).
+func (s *Server) serveConn(ctx context.Context, c *conn, transport string) {
+	from := addrPort(c.RemoteAddr())
+	defer c.Close()
+	// A fault in a mapped image (the disk fails) becomes a panic, and no
+	// panic of one connection ends the others. What it says is not logged: it
+	// might hold octets of the list.
+	debug.SetPanicOnFault(true)
+	defer func() {
+		if recover() != nil {
+			s.Log.Error("connection ended by a panic", slog.String("from", from.String()))
+		}
+	}()
+
+	in := bufio.NewReaderSize(c, 1024)
+	guest := true
+	var raw []byte
+	for {
+		deadline := s.clock().Add(s.Limits.idle())
+		if last := c.since.Add(s.Limits.guest()); guest && last.Before(deadline) {
+			deadline = last
+		}
+		if c.SetReadDeadline(deadline) != nil || ctx.Err() != nil {
+			return
+		}
+		var err error
+		if raw, err = readMessage(in, raw); err != nil {
+			return
+		}
+		out := s.answer(raw, from.Addr(), true)
+		s.logRefusal(out, transport, from)
+		if guest && out.client != nil {
+			s.lobby.promote(c)
+			guest = false
+		}
+		if !s.respond(c, out, transport) {
+			return
+		}
+	}
+}
+
+// respond carries out an outcome and says whether the connection can go on.
+func (s *Server) respond(c *conn, out outcome, transport string) bool {
+	switch {
+	case out.transfer != nil:
+		began, from := s.clock(), addrPort(c.RemoteAddr())
+		sent, err := s.send(c.Conn, out.transfer, from.Addr())
+		s.audit(out.transfer, transport, from, began, sent, err)
+		if err != nil {
+			abandon(c.Conn)
+		}
+		return err == nil
+	case out.reply != nil:
+		if c.SetWriteDeadline(s.clock().Add(s.Limits.stall())) != nil {
+			return false
+		}
+		b := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(out.reply)), uint16(len(out.reply))) //nolint:gosec // at most maxMessage
+		_, err := c.Write(append(b, out.reply...))
+		return err == nil
+	}
+	return true
+}
+
+// abandon makes closing drop what the kernel still holds for a client that
+// does not read, rather than keep megabytes of it for minutes.
+func abandon(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+}
+
+// readMessage reads one message with its length prefix (RFC 1035, section
+// 4.2.2) into raw, which grows as octets come and not as they are announced.
+func readMessage(in *bufio.Reader, raw []byte) ([]byte, error) {
+	var prefix [2]byte
+	if _, err := io.ReadFull(in, prefix[:]); err != nil {
+		return nil, err
+	}
+	const step = 4096
+	if cap(raw) > step {
+		raw = nil
+	}
+	raw = raw[:0]
+	for rest := int(binary.BigEndian.Uint16(prefix[:])); rest > 0; {
+		n, have := min(rest, step), len(raw)
+		raw = append(raw, make([]byte, n)...)
+		if _, err := io.ReadFull(in, raw[have:]); err != nil {
+			return nil, err
+		}
+		rest -= n
+	}
+	return raw, nil
+}
+
+// group is the connections of one listener, for stopping.
+type group struct {
+	done sync.WaitGroup
+	mu   sync.Mutex
+	all  map[*conn]struct{}
+}
+
+func newGroup() *group { return &group{all: make(map[*conn]struct{})} }
+
+func (g *group) run(c *conn, serve func()) {
+	g.mu.Lock()
+	g.all[c] = struct{}{}
+	g.mu.Unlock()
+	g.done.Go(func() {
+		serve()
+		g.mu.Lock()
+		delete(g.all, c)
+		g.mu.Unlock()
+	})
+}
+
+// stop wakes all that wait for a request, and after a while closes all that
+// are left. The context has ended before, so nobody sets a later deadline.
+func (g *group) stop(drain time.Duration) {
+	g.each(func(c *conn) { _ = c.SetReadDeadline(time.Unix(1, 0)) })
+	timer := time.AfterFunc(drain, func() { g.each(func(c *conn) { _ = c.Close() }) })
+	defer timer.Stop()
+	g.done.Wait()
+}
+
+func (g *group) each(do func(*conn)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.all {
+		do(c)
+	}
+}

@@ -1,0 +1,73 @@
+package dnsfeed
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// ServeUDP answers datagrams until ctx ends, and closes pc. Each is answered
+// before the next is read: a reply takes some microseconds, and a flood is
+// dropped by the kernel and not by us. Bind pc to one address, not to all, or
+// replies may leave from another address than the one that was asked.
+//
+// It returns nil after ctx has ended, else why the socket is of no use.
+func (s *Server) ServeUDP(ctx context.Context, pc net.PacketConn) error {
+	defer pc.Close()
+	defer context.AfterFunc(ctx, func() { _ = pc.Close() })()
+
+	raw := make([]byte, 1<<16)
+	var wait time.Duration
+	for {
+		n, addr, err := pc.ReadFrom(raw)
+		if err != nil {
+			if s.retry(ctx, err, &wait) {
+				continue
+			}
+			return unlessDone(ctx, err)
+		}
+		wait = 0
+		from := addrPort(addr)
+		out := s.answer(raw[:n], from.Addr(), false)
+		s.logRefusal(out, "udp", from)
+		if out.reply != nil {
+			_, _ = pc.WriteTo(out.reply, addr) // a datagram may get lost
+		}
+	}
+}
+
+// addrPort returns where a packet or a connection comes from.
+func addrPort(addr net.Addr) netip.AddrPort {
+	if a, ok := addr.(interface{ AddrPort() netip.AddrPort }); ok {
+		ap := a.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return netip.AddrPort{}
+}
+
+// unlessDone returns err unless ctx has ended, which is how servers stop.
+func unlessDone(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// logRefusal says at level debug that a request was refused. It never says
+// what was asked: that could be a listed name.
+func (s *Server) logRefusal(out outcome, transport string, from netip.AddrPort) {
+	if out.reason == "" || !s.Log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	isp := ""
+	if out.client != nil {
+		isp = out.client.name
+	}
+	s.Log.Debug("request refused",
+		slog.String("reason", out.reason),
+		slog.String("isp", isp),
+		slog.String("transport", transport),
+		slog.String("from", from.String()))
+}
