@@ -17,8 +17,8 @@ TOOL := $(GO) tool -modfile=tools.mod
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
 
-demo: build
-	bin/vaern demo $(ARGS)
+demo: build peers
+	@PATH="$$(internal/peers/fetch.sh)/bin:$$PATH" bin/vaern demo $(ARGS)
 
 # The race detector needs a C compiler: the machine's, else one beside the peers.
 test: build peers check

@@ -1,0 +1,247 @@
+package blocklist
+
+import (
+	"fmt"
+	"time"
+)
+
+// Listed is one entry in force, as much of it as a build needs.
+type Listed struct {
+	ID       EntryID
+	Decision DecisionID
+	Target   Target
+	Category string
+}
+
+// Guard windows.
+const (
+	growthWindow = 24 * time.Hour      // growth is counted against the edition of this long ago
+	clockWindow  = 30 * 24 * time.Hour // a clock further ahead than this is not believed
+)
+
+// Build decides what the next edition blocks. It is a pure function of its
+// fields: [Build.Run] neither reads a clock nor a file.
+type Build struct {
+	Policy   *Policy
+	Entries  []Listed // every decided entry in force, by id
+	Standing []Row    // rows of every edition that no decision made: the test name
+	Today    string   // YYYY-MM-DD, for rows that are new
+
+	Previous *Set // of the published edition; nil if there is none
+	Created  time.Time
+	Baseline *Set // of the edition that growth is counted against; nil if there is none
+	Now      time.Time
+
+	// Withdrawn says whether a decision took the target out; a row that is
+	// gone without one is a fault, not a withdrawal.
+	Withdrawn func(Target) bool
+	// Overridden says whether a signed override lets a decision through a rule.
+	Overridden func(Rule, DecisionID) bool
+	// Unprotected is set when a never-block file is missing, empty or halved.
+	Unprotected string
+}
+
+// Refusal names a rule that a build failed, and the entry, decision or list
+// that failed it.
+type Refusal struct {
+	Rule   Rule   `json:"rule"`
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
+}
+
+// Outcome is the result of a build: the set to publish, and why additions are
+// held back if they are. Set is nil if there is nothing that may be published.
+type Outcome struct {
+	Set     *Set
+	Refused []Refusal
+	Flagged []Refusal // published entries that a guard would refuse today
+}
+
+// Run builds the set of all entries and holds it against the guards. If one
+// refuses, what it returns instead is the previous set less everything that
+// left: guards hold back what adds, and nothing ever holds back a withdrawal.
+func (b *Build) Run() Outcome {
+	full := b.set(b.Entries)
+	var o Outcome
+	b.checkEntries(&o)
+	b.checkBuild(full, &o)
+	switch {
+	case len(o.Refused) == 0:
+		o.Set = full
+	case b.Previous != nil:
+		o.Set = b.withdrawalsOnly()
+	}
+	return o
+}
+
+// adds says whether a target blocks a name that the previous edition does not.
+func (b *Build) adds(t Target) bool { return b.Previous == nil || !b.Previous.Covers(t) }
+
+// set turns entries into rows, keeping the date of rows that stay.
+func (b *Build) set(entries []Listed) *Set {
+	rows := make([]Row, 0, len(b.Standing)+len(entries))
+	rows = append(rows, b.Standing...)
+	for _, e := range entries {
+		rows = append(rows, Row{Target: e.Target, Category: e.Category})
+	}
+	return b.dated(NewSet(rows))
+}
+
+// dated gives every row the date of the previous edition's row, or today's.
+// Both sets are sorted, so one pass over both is enough.
+func (b *Build) dated(s *Set) *Set {
+	for u := range s.rows {
+		var old []Row
+		if b.Previous != nil {
+			old = b.Previous.rows[u]
+		}
+		for i := range s.rows[u] {
+			row := &s.rows[u][i]
+			for len(old) > 0 && old[0].Target.Compare(row.Target) < 0 {
+				old = old[1:]
+			}
+			row.Added = b.Today
+			if len(old) > 0 && old[0].Target.Compare(row.Target) == 0 {
+				row.Added = old[0].Added
+			}
+		}
+	}
+	return s
+}
+
+// withdrawalsOnly keeps the entries that add nothing, and the rows that are
+// gone without a decision. A child that was covered by a withdrawn parent
+// comes back: its name was blocked before.
+func (b *Build) withdrawalsOnly() *Set {
+	var kept []Listed
+	for _, e := range b.Entries {
+		if !b.adds(e.Target) {
+			kept = append(kept, e)
+		}
+	}
+	for _, row := range b.vanished(b.set(kept)) { // full may cover it with what is held back
+		kept = append(kept, Listed{Target: row.Target, Category: row.Category})
+	}
+	return b.set(kept)
+}
+
+// vanished returns the rows of the previous edition that nothing blocks any
+// more although no decision took them out.
+func (b *Build) vanished(full *Set) []Row {
+	if b.Previous == nil {
+		return nil
+	}
+	var gone []Row
+	for _, row := range Diff(b.Previous, full).Removed {
+		if row.Category != StandingCategory && !full.Covers(row.Target) && !b.Withdrawn(row.Target) {
+			gone = append(gone, row)
+		}
+	}
+	return gone
+}
+
+// StandingCategory is the category of rows that no decision made; no entry
+// may have it.
+const StandingCategory = "vaern-test"
+
+// checkEntries runs the guards of single targets again: a never-block file
+// may be newer than the decision. What is published already is only flagged,
+// because taking it out is a decision of its own.
+func (b *Build) checkEntries(o *Outcome) {
+	for _, e := range b.Entries {
+		for _, f := range b.Policy.CheckTarget(e.Target) {
+			if f.Flag {
+				continue
+			}
+			r := Refusal{f.Rule, e.ID.String(), f.Reason}
+			if b.adds(e.Target) {
+				o.Refused = append(o.Refused, r)
+			} else {
+				o.Flagged = append(o.Flagged, r)
+			}
+		}
+	}
+}
+
+// checkBuild runs the guards that look at the list as a whole.
+func (b *Build) checkBuild(full *Set, o *Outcome) {
+	refuse := func(rule Rule, id, format string, args ...any) {
+		o.Refused = append(o.Refused, Refusal{rule, id, fmt.Sprintf(format, args...)})
+	}
+	if b.Previous == nil {
+		if len(b.Entries) == 0 {
+			refuse(RuleEmpty, "list", "the list never had an entry")
+		}
+		if b.Unprotected != "" {
+			refuse(RuleNeverBlockSet, "list", "%s", b.Unprotected)
+		}
+		return
+	}
+	if gone := b.vanished(full); len(gone) > 0 {
+		refuse(RuleVanished, "list", "%d entries are gone without a decision", len(gone))
+	}
+	if !b.grows(full) {
+		return
+	}
+	if b.Now.Before(b.Created) || b.Now.Sub(b.Created) > clockWindow {
+		refuse(RuleClock, "list", "the clock says %s, the last edition was made at %s",
+			b.Now.UTC().Format(time.RFC3339), b.Created.UTC().Format(time.RFC3339))
+	}
+	if b.Unprotected != "" {
+		refuse(RuleNeverBlockSet, "list", "%s", b.Unprotected)
+	}
+	b.checkGrowth(o)
+}
+
+// grows says whether full blocks some name that the previous edition does not.
+func (b *Build) grows(full *Set) bool {
+	for _, row := range Diff(b.Previous, full).Added {
+		if b.adds(row.Target) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkGrowth counts what blocks more than the baseline, decisions with an
+// override left out. The refusal names every decision that has a part in it
+// and is not published yet.
+func (b *Build) checkGrowth(o *Outcome) {
+	var counted []Listed
+	for _, e := range b.Entries {
+		if !b.Overridden(RuleGrowth, e.Decision) {
+			counted = append(counted, e)
+		}
+	}
+	var rows []Row
+	for _, e := range counted {
+		if !b.Baseline.Covers(e.Target) {
+			rows = append(rows, Row{Target: e.Target})
+		}
+	}
+	grown := NewSet(rows).Len()
+	if !b.Policy.MaxGrowth.Exceeded(grown, b.Baseline.Len()) {
+		return
+	}
+	named := map[DecisionID]bool{}
+	for _, e := range counted {
+		if b.adds(e.Target) && !named[e.Decision] {
+			named[e.Decision] = true
+			o.Refused = append(o.Refused, Refusal{RuleGrowth, e.Decision.String(), fmt.Sprintf(
+				"%d more than the %d of a day ago; max_growth is %s", grown, b.Baseline.Len(), b.Policy.MaxGrowth)})
+		}
+	}
+}
+
+// Baseline picks the edition that growth is counted against: the latest one
+// that is a day old, or the oldest one kept. history is the latest first.
+func Baseline(history []*Manifest, now time.Time) *Manifest {
+	var oldest *Manifest
+	for _, m := range history {
+		oldest = m
+		if m.Age(now) >= growthWindow {
+			break
+		}
+	}
+	return oldest
+}

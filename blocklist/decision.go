@@ -1,0 +1,385 @@
+package blocklist
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// DecisionNamespace is the namespace of an officer's signature over a
+// decision (PROTOCOL.sshsig).
+const DecisionNamespace = "vaern-decision"
+
+const decisionMagic = "vaern decision 1"
+
+// Decision is a batch of changes that officers approve and that takes effect
+// whole or not at all. Its text, [Decision.Bytes], is exactly what they sign;
+// it names the register and the environment, so that a signature is worth
+// nothing anywhere else.
+type Decision struct {
+	Register    string // 128 random bits of the register in hex
+	Environment string
+	List        string // "-" if the decision is not about a list
+	ID          DecisionID
+	Basis       string
+	Add         []Entry
+	Withdraw    []Withdrawal
+	Officers    []OfficerChange
+	Overrides   []Override
+}
+
+// NoList stands in the place of the list in a decision about officers.
+const NoList = "-"
+
+// Withdrawal takes one entry out.
+type Withdrawal struct {
+	ID     EntryID
+	Target Target
+}
+
+// Role is what an officer may do.
+type Role string
+
+// Only police decide what is listed; a hotline drafts.
+const (
+	Police  Role = "police"
+	Hotline Role = "hotline"
+)
+
+// OfficerChange adds an officer, or revokes one since a moment.
+type OfficerChange struct {
+	Revoke bool
+	Name   string
+	Role   Role      // when added
+	Key    string    // when added: "type base64" as in an OpenSSH public key
+	Since  time.Time // when revoked: approvals recorded later are void
+}
+
+// Override lets one decision through one rule. It is bound to that
+// decision's text.
+type Override struct {
+	Rule   Rule
+	For    DecisionID
+	Digest string // sha256 of the text of the decision For, in hex
+}
+
+// Each is called for every line of a decision's body; nil functions skip
+// their kind.
+type Each struct {
+	Add      func(Entry) error
+	Withdraw func(Withdrawal) error
+	Officer  func(OfficerChange) error
+	Override func(Override) error
+}
+
+// Digest returns the sha256 of a decision's text in hex, as officers compare
+// it on different machines.
+func Digest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// Bytes writes the signed text: header lines, then one line for each change,
+// entries by id, tabs between fields, LF at the end of each line.
+func (d *Decision) Bytes() []byte {
+	var b bytes.Buffer
+	b.WriteString(decisionMagic + "\n")
+	for _, f := range d.header() {
+		b.WriteString(f.key + ": " + f.write() + "\n")
+	}
+	for _, e := range byID(d.Add, func(e Entry) EntryID { return e.ID }) {
+		writeLine(&b, "+ "+e.ID.String(), e.Target.Unit.String(), e.Target.Reveal(), e.Category)
+		b.Truncate(b.Len() - 1)
+		for _, text := range e.texts() {
+			b.WriteString("\t" + *text)
+		}
+		b.WriteByte('\n')
+	}
+	for _, w := range byID(d.Withdraw, func(w Withdrawal) EntryID { return w.ID }) {
+		writeLine(&b, "- "+w.ID.String(), w.Target.Unit.String(), w.Target.Reveal())
+	}
+	for _, o := range d.Officers {
+		if o.Revoke {
+			writeLine(&b, "officer revoke", o.Name, o.Since.UTC().Format(time.RFC3339))
+		} else {
+			writeLine(&b, "officer add", o.Name, string(o.Role), o.Key)
+		}
+	}
+	for _, o := range d.Overrides {
+		writeLine(&b, "override", string(o.Rule), o.For.String(), o.Digest)
+	}
+	return b.Bytes()
+}
+
+// byID returns the lines of one kind in the order of their ids.
+func byID[T any](lines []T, id func(T) EntryID) []T {
+	order := func(a, b T) int { return cmp.Compare(id(a), id(b)) }
+	if slices.IsSortedFunc(lines, order) {
+		return lines
+	}
+	return slices.SortedStableFunc(slices.Values(lines), order)
+}
+
+func writeLine(b *bytes.Buffer, fields ...string) {
+	b.WriteString(strings.Join(fields, "\t"))
+	b.WriteByte('\n')
+}
+
+func (d *Decision) header() []headerField {
+	return []headerField{
+		textField("register", &d.Register),
+		textField("environment", &d.Environment),
+		textField("list", &d.List),
+		{"id", func() string { return d.ID.String() }, func(s string) (err error) {
+			d.ID, err = ParseDecisionID(s)
+			return err
+		}},
+		textField("basis", &d.Basis),
+	}
+}
+
+// Check says whether the fields can be written as a text that parses back.
+func (d *Decision) Check() error {
+	if len(d.Basis) > maxFieldText {
+		return fmt.Errorf("basis is longer than %d octets", maxFieldText)
+	}
+	if d.Basis == "" || checkField(d.Basis) != nil {
+		return errors.New("basis must be one line of text, without control characters")
+	}
+	return nil
+}
+
+// ParseDecision reads a signed text whole. It accepts only what Bytes writes.
+func ParseDecision(text []byte) (*Decision, error) {
+	var body Decision
+	d, err := ScanDecision(text, Each{
+		Add:      func(e Entry) error { body.Add = append(body.Add, e); return nil },
+		Withdraw: func(w Withdrawal) error { body.Withdraw = append(body.Withdraw, w); return nil },
+		Officer:  func(o OfficerChange) error { body.Officers = append(body.Officers, o); return nil },
+		Override: func(o Override) error { body.Overrides = append(body.Overrides, o); return nil },
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.Add, d.Withdraw, d.Officers, d.Overrides = body.Add, body.Withdraw, body.Officers, body.Overrides
+	return d, nil
+}
+
+// ScanDecision reads a signed text line by line, so that a register of a
+// million entries need not be held in full. The decision it returns has the
+// header only.
+func ScanDecision(text []byte, each Each) (*Decision, error) {
+	s := scanner{rest: text, each: each}
+	d, err := s.run()
+	if err != nil {
+		return nil, fmt.Errorf("parse decision line %d: %w", s.line, err)
+	}
+	return d, nil
+}
+
+type scanner struct {
+	rest []byte
+	line int
+	kind int     // of the last body line: kinds come in a fixed order
+	last EntryID // of that line, if it is about an entry: ids go up within a kind
+	each Each
+}
+
+// next returns the next line without its LF.
+func (s *scanner) next() (string, error) {
+	s.line++
+	i := bytes.IndexByte(s.rest, '\n')
+	if i < 0 {
+		return "", errors.New("text ends before the end of a line")
+	}
+	line := string(s.rest[:i])
+	s.rest = s.rest[i+1:]
+	return line, nil
+}
+
+func (s *scanner) run() (*Decision, error) {
+	if line, err := s.next(); err != nil || line != decisionMagic {
+		return nil, errors.New("not a vaern decision 1")
+	}
+	d := &Decision{}
+	for _, f := range d.header() {
+		line, err := s.next()
+		if err != nil {
+			return nil, err
+		}
+		value, ok := strings.CutPrefix(line, f.key+": ")
+		if !ok {
+			return nil, fmt.Errorf("want key %q", f.key)
+		}
+		if err := f.read(value); err != nil {
+			return nil, fmt.Errorf("key %q: %w", f.key, err)
+		}
+	}
+	for len(s.rest) > 0 {
+		line, err := s.next()
+		if err == nil {
+			err = s.body(line)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func (s *scanner) body(line string) error {
+	var kind int
+	var err error
+	switch {
+	case strings.HasPrefix(line, "+ "):
+		kind, err = 0, s.add(line[2:])
+	case strings.HasPrefix(line, "- "):
+		kind, err = 1, s.withdraw(line[2:])
+	case strings.HasPrefix(line, "officer "):
+		kind, err = 2, s.officer(line)
+	case strings.HasPrefix(line, "override\t"):
+		kind, err = 3, s.override(line)
+	default:
+		err = errors.New("unknown kind of line")
+	}
+	if err == nil && kind < s.kind {
+		err = errors.New("lines are not in order of their kind")
+	}
+	s.kind = kind
+	return err
+}
+
+// id reads the id of an entry at the beginning of a line. Ids go up, so that
+// a decision says each thing once and in one order.
+func (s *scanner) id(kind int, text string) (EntryID, error) {
+	id, err := ParseEntryID(text)
+	if err == nil && kind == s.kind && id <= s.last {
+		err = errors.New("entries are not in order of their ids")
+	}
+	s.last = id
+	return id, err
+}
+
+func (s *scanner) add(line string) error {
+	f := strings.Split(line, "\t")
+	if len(f) != 1+len(EntryColumns) {
+		return errors.New("an addition has not its eleven fields")
+	}
+	id, err := s.id(0, f[0])
+	if err != nil {
+		return err
+	}
+	e, err := NewEntry([10]string(f[1:]))
+	if err != nil {
+		return err
+	}
+	if e.Target.Reveal() != f[2] {
+		return errors.New("target is not in canonical form")
+	}
+	e.ID = id
+	if s.each.Add == nil {
+		return nil
+	}
+	return s.each.Add(e)
+}
+
+func (s *scanner) withdraw(line string) error {
+	f := strings.Split(line, "\t")
+	if len(f) != 3 {
+		return errors.New("a withdrawal has not its three fields")
+	}
+	id, err := s.id(1, f[0])
+	if err != nil {
+		return err
+	}
+	unit, err := ParseUnit(f[1])
+	if err != nil {
+		return err
+	}
+	t, err := ParseTarget(unit, f[2])
+	if err != nil {
+		return err
+	}
+	if t.Reveal() != f[2] {
+		return errors.New("target is not in canonical form")
+	}
+	if s.each.Withdraw == nil {
+		return nil
+	}
+	return s.each.Withdraw(Withdrawal{id, t})
+}
+
+// officerName is what an officer may be called: a principal of an OpenSSH
+// allowed_signers file, and safe in a file name.
+var officerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$`)
+
+// publicKey is the form of a key inside a decision.
+var publicKey = regexp.MustCompile(`^[a-z0-9@.-]+ [A-Za-z0-9+/]+=*$`)
+
+// Check says whether the change can stand in a decision.
+func (o *OfficerChange) Check() error {
+	switch {
+	case !officerName.MatchString(o.Name):
+		return errors.New("officer's name is not made of letters, digits and . _ @ -")
+	case o.Revoke && o.Since.Nanosecond() != 0:
+		return errors.New("revocation is not at a whole second")
+	case o.Revoke:
+		return nil
+	case o.Role != Police && o.Role != Hotline:
+		return errors.New("role is not police or hotline")
+	case !publicKey.MatchString(o.Key):
+		return errors.New("not an OpenSSH public key")
+	}
+	return nil
+}
+
+func (s *scanner) officer(line string) error {
+	f := strings.Split(line, "\t")
+	var o OfficerChange
+	switch {
+	case f[0] == "officer add" && len(f) == 4:
+		o = OfficerChange{Name: f[1], Role: Role(f[2]), Key: f[3]}
+	case f[0] == "officer revoke" && len(f) == 3:
+		since, err := time.Parse("2006-01-02T15:04:05Z", f[2])
+		if err != nil {
+			return errors.New("revocation has no time")
+		}
+		o = OfficerChange{Revoke: true, Name: f[1], Since: since}
+		if since.Format(time.RFC3339) != f[2] { // Parse takes a fraction that the layout has not
+			return errors.New("revocation is not at a whole second")
+		}
+	default:
+		return errors.New("unknown change of an officer")
+	}
+	if err := o.Check(); err != nil {
+		return err
+	}
+	if s.each.Officer == nil {
+		return nil
+	}
+	return s.each.Officer(o)
+}
+
+var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+func (s *scanner) override(line string) error {
+	f := strings.Split(line, "\t")
+	if len(f) != 4 || !sha256Hex.MatchString(f[3]) || !Rule(f[1]).Overridable() {
+		return errors.New("not an override")
+	}
+	id, err := ParseDecisionID(f[2])
+	if err != nil {
+		return err
+	}
+	if s.each.Override == nil {
+		return nil
+	}
+	return s.each.Override(Override{Rule(f[1]), id, f[3]})
+}

@@ -1,0 +1,2 @@
+// Package blocklist is the data of a blocking list.
+package blocklist

@@ -1,0 +1,316 @@
+package blocklist
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vaern/vaern/internal/durable"
+	"github.com/vaern/vaern/internal/sshsig"
+)
+
+// Names inside the directory of a list.
+const (
+	manifestName  = "MANIFEST"
+	signatureName = "MANIFEST.sig"
+	latestName    = "latest"
+)
+
+// maxSignature bounds MANIFEST.sig, in octets; an RSA-4096 one has 1,600.
+const maxSignature = 16 << 10
+
+// Edition is one published state of a list: a directory whose every file was
+// found to be what a signed MANIFEST says.
+type Edition struct {
+	*Manifest
+	Dir       string
+	Signature []byte // MANIFEST.sig, armored
+}
+
+// Open reads and checks the edition in dir: signature by the edition key,
+// exactly the files MANIFEST lists, and the size and sum of each stored one.
+// Everybody who reads an edition goes through here. It does not look at the
+// clock; [CheckSuccessor] does.
+func Open(dir string, keys *sshsig.AllowedSigners) (*Edition, error) {
+	e, err := open(dir, keys)
+	if err != nil {
+		return nil, fmt.Errorf("open edition %s: %w", filepath.Base(dir), err)
+	}
+	return e, nil
+}
+
+func open(dir string, keys *sshsig.AllowedSigners) (*Edition, error) {
+	m, sig, err := openManifest(dir, keys)
+	if err != nil {
+		return nil, err
+	}
+	e := &Edition{Manifest: m, Dir: dir, Signature: sig}
+	if err := e.checkNames(); err != nil {
+		return nil, err
+	}
+	return e, e.checkStored()
+}
+
+// openManifest reads MANIFEST and checks its signature. The key must have
+// been valid when the edition was made: an edition outlives a key that is
+// replaced.
+func openManifest(dir string, keys *sshsig.AllowedSigners) (*Manifest, []byte, error) {
+	text, err := readLimited(filepath.Join(dir, manifestName), maxManifest)
+	if err != nil {
+		return nil, nil, err
+	}
+	sig, err := readLimited(filepath.Join(dir, signatureName), maxSignature)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := ParseManifest(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := keys.Verify(EditionPrincipal, EditionNamespace, text, sig, m.Created); err != nil {
+		return nil, nil, fmt.Errorf("check signature: %w", err)
+	}
+	if base := filepath.Base(dir); base != m.Serial.String() && !strings.HasPrefix(base, durable.TempPrefix) {
+		return nil, nil, fmt.Errorf("directory holds edition %v", m.Serial)
+	}
+	return m, sig, nil
+}
+
+// isStored says whether the file itself lies in the directory: the plain form
+// of a text is listed in MANIFEST but only its compressed forms are kept.
+func (m *Manifest) isStored(name string) bool {
+	_, compressed := m.File(name + ".zst")
+	return !compressed
+}
+
+// checkNames refuses a missing or an extra file.
+func (e *Edition) checkNames() error {
+	want := []string{manifestName, signatureName}
+	for _, f := range e.Files {
+		if e.isStored(f.Name) {
+			want = append(want, f.Name)
+		}
+	}
+	entries, err := os.ReadDir(e.Dir)
+	if err != nil {
+		return fmt.Errorf("list files: %w", err)
+	}
+	var have []string
+	for _, entry := range entries {
+		have = append(have, entry.Name())
+	}
+	slices.Sort(want)
+	if !slices.Equal(want, have) { // ReadDir sorts
+		return errors.New("files are missing, or are there that MANIFEST does not list")
+	}
+	return nil
+}
+
+// checkStored compares every stored file with its size and sum.
+func (e *Edition) checkStored() error {
+	for _, f := range e.Files {
+		if !e.isStored(f.Name) {
+			continue
+		}
+		r, err := os.Open(filepath.Join(e.Dir, f.Name))
+		if err != nil {
+			return fmt.Errorf("open %s: %w", f.Name, err)
+		}
+		err = checkStream(r, f)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkStream reads r to its end, which must come exactly where MANIFEST says.
+func checkStream(r io.Reader, want FileSum) error {
+	h := sha256.New()
+	n, err := io.Copy(h, io.LimitReader(r, want.Size+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("read %s: %w", want.Name, err)
+	case n != want.Size:
+		return fmt.Errorf("%s has not the size that MANIFEST says", want.Name)
+	case [32]byte(h.Sum(nil)) != want.Sum:
+		return fmt.Errorf("%s has not the sum that MANIFEST says", want.Name)
+	}
+	return nil
+}
+
+func readLimited(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", filepath.Base(path), err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", filepath.Base(path), err)
+	case int64(len(data)) > limit:
+		return nil, fmt.Errorf("read %s: longer than %d octets", filepath.Base(path), limit)
+	}
+	return data, nil
+}
+
+// CheckContents decompresses every text in both encodings and compares it
+// with the size and sum of its plain form, and the three lists and
+// entries.csv with what a maker would write for the same rows. Makers and clients call it
+// once; a server, which hands out the stored files, relies on the maker.
+func (e *Edition) CheckContents() error {
+	for _, f := range e.Files {
+		if e.isStored(f.Name) {
+			continue
+		}
+		for _, enc := range encodings {
+			r, err := enc.open(filepath.Join(e.Dir, f.Name+enc.suffix))
+			if err != nil {
+				return fmt.Errorf("check edition %v: %w", e.Serial, err)
+			}
+			err = checkStream(r, f)
+			if err := errors.Join(err, r.Close()); err != nil {
+				return fmt.Errorf("check edition %v: %s: %w", e.Serial, enc.suffix, err)
+			}
+		}
+	}
+	set, err := e.Set()
+	if err != nil {
+		return err
+	}
+	for _, list := range append(listFiles[:len(listFiles):len(listFiles)], entriesFile) {
+		want, _ := e.File(list.Name)
+		h := sha256.New()
+		if err := list.Write(h, e.Serial, set); err != nil {
+			return err
+		}
+		if [32]byte(h.Sum(nil)) != want.Sum {
+			return fmt.Errorf("check edition %v: %s and %s do not agree", e.Serial, list.Name, entriesName)
+		}
+	}
+	return nil
+}
+
+// Set reads what the edition blocks from entries.csv, and compares it with
+// the counts of MANIFEST.
+func (e *Edition) Set() (*Set, error) {
+	r, err := e.OpenText(entriesName)
+	if err != nil {
+		return nil, fmt.Errorf("read edition %v: %w", e.Serial, err)
+	}
+	defer r.Close()
+	set, err := readEntries(r)
+	if err != nil {
+		return nil, fmt.Errorf("read edition %v: %s: %w", e.Serial, entriesName, err)
+	}
+	if [3]int{len(set.rows[Domain]), len(set.rows[Host]), len(set.rows[URL])} != [3]int{e.Domains, e.Hosts, e.URLs} {
+		return nil, fmt.Errorf("read edition %v: counts differ from MANIFEST", e.Serial)
+	}
+	return set, nil
+}
+
+// OpenText returns the plain form of one of the edition's texts. It gives out
+// no more than the size MANIFEST declares, and an error at the end if size or
+// sum differ.
+func (e *Edition) OpenText(name string) (io.ReadCloser, error) {
+	f, ok := e.File(name)
+	if !ok || e.isStored(name) {
+		return nil, fmt.Errorf("edition %v has no text of that name", e.Serial)
+	}
+	enc := encodings[zstdIndex]
+	r, err := enc.open(filepath.Join(e.Dir, name+enc.suffix))
+	if err != nil {
+		return nil, err
+	}
+	return &checkedReader{r: r, want: f, hash: sha256.New()}, nil
+}
+
+// Latest returns the serial that is published for the list whose editions
+// lie in dir, or zero if none is.
+func Latest(dir string) (Serial, error) {
+	text, err := readLimited(filepath.Join(dir, latestName), 64)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	s, err := ParseSerial(strings.TrimSuffix(string(text), "\n"))
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", latestName, err)
+	}
+	return s, nil
+}
+
+// OpenLatest opens the published edition of the list in dir, or returns nil if
+// there is none yet.
+func OpenLatest(dir string, keys *sshsig.AllowedSigners) (*Edition, error) {
+	serial, err := Latest(dir)
+	if err != nil || serial == 0 {
+		return nil, err
+	}
+	return Open(filepath.Join(dir, serial.String()), keys)
+}
+
+// Serials returns the serials of all editions that lie in dir, published or
+// not, in no particular order.
+func Serials(dir string) ([]Serial, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list editions: %w", err)
+	}
+	var all []Serial
+	for _, e := range entries {
+		if s, err := ParseSerial(e.Name()); err == nil {
+			all = append(all, s)
+		}
+	}
+	return all, nil
+}
+
+// History returns the manifests of the published editions still kept in dir,
+// the latest first: each names the one before it. Their signatures are
+// checked, their files are not.
+func History(dir string, keys *sshsig.AllowedSigners) ([]*Manifest, error) {
+	var all []*Manifest
+	serial, err := Latest(dir)
+	for err == nil && serial != 0 {
+		var m *Manifest
+		m, _, err = openManifest(filepath.Join(dir, serial.String()), keys)
+		if errors.Is(err, os.ErrNotExist) && len(all) > 0 {
+			return all, nil // older ones are not kept
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open edition %v: %w", serial, err)
+		}
+		all = append(all, m)
+		serial = m.Previous
+	}
+	return all, err
+}
+
+// ParseKeys reads an edition_keys file: keys of the principal "edition".
+func ParseKeys(path string) (*sshsig.AllowedSigners, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read edition keys: %w", err)
+	}
+	keys, err := sshsig.ParseAllowedSigners(data)
+	if err != nil {
+		return nil, fmt.Errorf("read edition keys %s: %w", path, err)
+	}
+	return keys, nil
+}
+
+// Age says how old the edition is at now.
+func (m *Manifest) Age(now time.Time) time.Duration { return now.Sub(m.Created) }

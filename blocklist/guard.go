@@ -1,0 +1,102 @@
+package blocklist
+
+import (
+	"fmt"
+	"math"
+)
+
+// Limit is a bound that is passed only beyond both its numbers.
+type Limit struct {
+	Count   int
+	Percent float64
+}
+
+// Exceeded says whether n changes in a list of total entries pass the limit.
+func (l Limit) Exceeded(n, total int) bool {
+	// The smallest of margins, because 0.57 % of 10,000 is 56.99999999999999.
+	return n > l.Count && float64(n) > math.Floor(l.Percent*float64(total)/100+1e-9)
+}
+
+func (l Limit) String() string { return fmt.Sprintf("%d and %g %%", l.Count, l.Percent) }
+
+// Policy is what guards hold additions against. It is immutable in use.
+type Policy struct {
+	Protected *Protected // never-block names
+	Own       []Name     // stop host, name servers, zone: never blocked from above
+	// MaxText is the greatest length, in octets of text, that the zone leaves
+	// to a name of each unit (field note RZ1); the DNS side knows it.
+	MaxText   func(Unit) int
+	MaxGrowth Limit
+	MaxShrink Limit
+}
+
+// Finding is what a guard says of one target. A flag informs; everything else
+// refuses.
+type Finding struct {
+	Rule   Rule
+	Reason string
+	Flag   bool
+}
+
+func (f Finding) String() string {
+	if f.Flag {
+		return fmt.Sprintf("flag %s: %s", f.Rule, f.Reason)
+	}
+	return fmt.Sprintf("%s: %s", f.Rule, f.Reason)
+}
+
+// CheckTarget runs the guards on one target that is to be added. Guards of
+// names do not apply to a URL, which blocks nothing but itself; there they
+// only flag.
+func (p *Policy) CheckTarget(t Target) []Finding {
+	name := t.Name()
+	if name.IsZero() { // a URL on an IP address
+		return nil
+	}
+	text := name.Reveal()
+	if t.Unit == URL {
+		var flags []Finding
+		if relation := p.Protected.relation(text); relation == "is" || relation == "is below" {
+			flags = append(flags, Finding{RuleNeverBlock, "the URL's host " + relation + " a protected name", true})
+		}
+		if publicSuffixes().is(text) {
+			flags = append(flags, Finding{RulePublicSuffix, "the URL's host is shared: a public suffix", true})
+		}
+		return flags
+	}
+	var found []Finding
+	refuse := func(rule Rule, reason string) { found = append(found, Finding{Rule: rule, Reason: reason}) }
+	if name.Labels() == 1 {
+		refuse(RuleSingleLabel, "a single label is a whole top-level domain")
+	}
+	if p.MaxText != nil && len(text) > p.MaxText(t.Unit) {
+		refuse(RuleTooLong, fmt.Sprintf("longer than the %d octets that the zone leaves room for", p.MaxText(t.Unit)))
+	}
+	suffixes := publicSuffixes()
+	switch {
+	case suffixes.is(text):
+		refuse(RulePublicSuffix, "everybody's names live below a public suffix")
+	case t.Unit == Domain && suffixes.isAbove(text):
+		refuse(RulePublicSuffix, "a public suffix lies below it")
+	}
+	if relation := p.Protected.relation(text); relation != "" {
+		refuse(RuleNeverBlock, relation+" a protected name")
+	}
+	for _, own := range p.Own {
+		if own.Compare(name) == 0 || own.IsBelow(name) {
+			refuse(RuleOwn, "is or is above a name that the blocking itself needs")
+			break
+		}
+	}
+	return found
+}
+
+// Refuses says whether one of the findings is more than a flag.
+func Refuses(found []Finding) bool {
+	for _, f := range found {
+		if !f.Flag {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,254 @@
+package blocklist
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vaern/vaern/internal/durable"
+	"github.com/vaern/vaern/internal/sshsig"
+)
+
+// Permissions of what is published: readable by the group of the directory,
+// which is how a server reads the editions and nothing else of the authority.
+const (
+	editionDirMode  = 0o750
+	editionFileMode = 0o640
+)
+
+// Publication is everything Publish needs beside the set.
+type Publication struct {
+	Dir      string   // directory of the list; exists, and its lock is held by the caller
+	Manifest Manifest // identity, serial and times; counts and sums are filled in
+	Files    []File   // files beside the lists, in the order of MANIFEST
+	Sign     func(manifest []byte) (armored []byte, err error)
+	Keys     *sshsig.AllowedSigners // what readers will check the signature with
+	Now      time.Time
+}
+
+// Publish writes an edition, opens and checks it as a reader would, and only
+// then makes it the latest. Order: files, fsync, MANIFEST and signature,
+// fsync, rename the directory to its serial, verify, replace latest.
+//
+// If the process dies before the last step the old edition stays published;
+// what is left is a hidden directory, which the next holder of the lock
+// sweeps away, or a complete edition that never was the latest, which nobody
+// serves and whose serial is never used again.
+func Publish(p Publication, set *Set) (*Edition, error) {
+	e, err := publish(p, set)
+	if err != nil {
+		return nil, fmt.Errorf("publish edition %v: %w", p.Manifest.Serial, err)
+	}
+	return e, nil
+}
+
+func publish(p Publication, set *Set) (*Edition, error) {
+	old, err := OpenLatest(p.Dir, p.Keys)
+	if err != nil {
+		return nil, err
+	}
+	hidden := filepath.Join(p.Dir, durable.TempPrefix+p.Manifest.Serial.String())
+	defer os.RemoveAll(hidden) //nolint:errcheck // gone already when the rename was reached
+	if err := makeGroupDir(p.Dir, hidden); err != nil {
+		return nil, err
+	}
+	m := p.Manifest
+	m.raw = nil
+	m.Domains, m.Hosts, m.URLs = len(set.rows[Domain]), len(set.rows[Host]), len(set.rows[URL])
+	files := slices.Concat(listFiles, p.Files, []File{entriesFile})
+	if m.Files, err = writeFiles(hidden, files, m.Serial, set); err != nil {
+		return nil, err
+	}
+	if err := signManifest(hidden, &m, p.Sign); err != nil {
+		return nil, err
+	}
+	e, err := verify(hidden, p.Keys)
+	if err == nil {
+		var before *Manifest
+		if old != nil {
+			before = old.Manifest
+		}
+		err = CheckSuccessor(before, e.Manifest, p.Now)
+	}
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(p.Dir, m.Serial.String())
+	if err := durable.Rename(hidden, dir); err != nil {
+		return nil, err
+	}
+	if err := durable.WriteFile(filepath.Join(p.Dir, latestName), []byte(m.Serial.String()+"\n"), editionFileMode); err != nil {
+		return nil, err
+	}
+	e.Dir = dir
+	return e, nil
+}
+
+func verify(dir string, keys *sshsig.AllowedSigners) (*Edition, error) {
+	e, err := Open(dir, keys)
+	if err != nil {
+		return nil, err
+	}
+	return e, e.CheckContents()
+}
+
+func signManifest(dir string, m *Manifest, sign func([]byte) ([]byte, error)) error {
+	text := m.Bytes()
+	sig, err := sign(text)
+	if err != nil {
+		return fmt.Errorf("sign manifest: %w", err)
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{{manifestName, text}, {signatureName, sig}} {
+		if err := durable.WriteFile(filepath.Join(dir, f.name), f.data, editionFileMode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFiles writes every file in all its forms, each on a goroutine of its
+// own, and returns their sizes and sums in the order of MANIFEST.
+func writeFiles(dir string, files []File, serial Serial, set *Set) ([]FileSum, error) {
+	sums := make([][]FileSum, len(files))
+	errs := make([]error, len(files))
+	var wg sync.WaitGroup
+	for i, f := range files {
+		wg.Go(func() {
+			if f.Text {
+				sums[i], errs[i] = writeText(dir, f, serial, set)
+			} else {
+				sums[i], errs[i] = writeBinary(dir, f, serial, set)
+			}
+		})
+	}
+	wg.Wait()
+	var all []FileSum
+	for _, s := range sums {
+		all = append(all, s...)
+	}
+	return all, errors.Join(append(errs, durable.SyncDir(dir))...)
+}
+
+func writeBinary(dir string, f File, serial Serial, set *Set) ([]FileSum, error) {
+	out, err := createSummed(dir, f.Name)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := out.finish(f.Write(out, serial, set))
+	return []FileSum{sum}, err
+}
+
+// writeText feeds one pass over the set to the plain sum and to both
+// compressors.
+func writeText(dir string, f File, serial Serial, set *Set) ([]FileSum, error) {
+	plain := &summed{name: f.Name, hash: sha256.New(), w: bufio.NewWriter(io.Discard)}
+	outs := []*summed{plain}
+	writers := []io.Writer{plain}
+	var closers []io.Closer
+	var err error
+	for _, enc := range encodings {
+		out, e := createSummed(dir, f.Name+enc.suffix)
+		if e != nil {
+			err = errors.Join(err, e)
+			continue
+		}
+		outs = append(outs, out)
+		w, e := enc.writer(out)
+		if e != nil {
+			err = errors.Join(err, e)
+			continue
+		}
+		writers = append(writers, w)
+		closers = append(closers, w)
+	}
+	if err == nil {
+		err = f.Write(io.MultiWriter(writers...), serial, set)
+	}
+	for _, c := range closers {
+		err = errors.Join(err, c.Close())
+	}
+	var sums []FileSum
+	for _, out := range outs {
+		sum, e := out.finish(nil)
+		err = errors.Join(err, e)
+		sums = append(sums, sum)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", f.Name, err)
+	}
+	return sums, nil
+}
+
+// summed is a file being written, and its size and sum so far.
+type summed struct {
+	name string
+	file *os.File // nil: only the sum is wanted
+	w    *bufio.Writer
+	hash hash.Hash
+	n    int64
+}
+
+func createSummed(dir, name string) (*summed, error) {
+	if !fileName.MatchString(name) {
+		return nil, fmt.Errorf("%q can not be the name of a file", name)
+	}
+	path := filepath.Join(dir, name)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, editionFileMode)
+	if err != nil {
+		return nil, fmt.Errorf("create %s: %w", name, err)
+	}
+	if err := errors.Join(f.Chmod(editionFileMode), durable.TakeGroup(dir, path)); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &summed{name: name, file: f, w: bufio.NewWriterSize(f, 256<<10), hash: sha256.New()}, nil
+}
+
+func (s *summed) Write(p []byte) (int, error) {
+	s.n += int64(len(p))
+	s.hash.Write(p)
+	return s.w.Write(p)
+}
+
+// finish makes the file durable, unless writing it failed.
+func (s *summed) finish(err error) (FileSum, error) {
+	err = errors.Join(err, s.w.Flush())
+	if s.file != nil {
+		err = errors.Join(err, durable.SyncClose(s.file))
+	}
+	if err != nil {
+		return FileSum{}, fmt.Errorf("write %s: %w", s.name, err)
+	}
+	return FileSum{s.name, s.n, [32]byte(s.hash.Sum(nil))}, nil
+}
+
+// makeGroupDir makes a directory that the group of its parent can read.
+func makeGroupDir(parent, dir string) error {
+	if err := os.Mkdir(dir, editionDirMode); err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	if err := os.Chmod(dir, editionDirMode); err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	return durable.TakeGroup(parent, dir)
+}
+
+// MakeListDir makes the directory of a list below the editions directory, if
+// it is not there.
+func MakeListDir(editions, list string) (string, error) {
+	dir := filepath.Join(editions, list)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	return dir, errors.Join(makeGroupDir(editions, dir), durable.SyncDir(editions))
+}

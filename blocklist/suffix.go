@@ -1,0 +1,63 @@
+package blocklist
+
+import (
+	"sync"
+
+	"github.com/weppos/publicsuffix-go/publicsuffix"
+)
+
+// suffixRules is the Public Suffix List cut for two questions: is a name a
+// public suffix, and does one lie below it. The library parses the list and
+// carries a copy; its own look-up keeps one rule a name, and the list has
+// names with two ("foo" and "*.foo").
+type suffixRules struct {
+	exact     map[string]struct{} // "co.uk", and what a wildcard's exception would be
+	wildcard  map[string]struct{} // "ck" for the rule "*.ck"
+	exception map[string]struct{} // "www.ck" for the rule "!www.ck"
+	above     map[string]struct{} // every name with a suffix strictly below it
+}
+
+// publicSuffixes holds the ICANN and the private part of the list.
+var publicSuffixes = sync.OnceValue(func() *suffixRules {
+	s := &suffixRules{map[string]struct{}{}, map[string]struct{}{}, map[string]struct{}{}, map[string]struct{}{}}
+	for _, r := range publicsuffix.DefaultRules() {
+		switch r.Type {
+		case publicsuffix.WildcardType:
+			s.wildcard[r.Value] = struct{}{}
+			s.above[r.Value] = struct{}{}
+		case publicsuffix.ExceptionType:
+			s.exception[r.Value] = struct{}{}
+			continue
+		default:
+			s.exact[r.Value] = struct{}{}
+		}
+		ancestors(r.Value, func(above string) bool {
+			s.above[above] = struct{}{}
+			return true
+		})
+	}
+	return s
+})
+
+// is says whether a name is a public suffix
+// (https://publicsuffix.org/list/, "Algorithm").
+func (s *suffixRules) is(text string) bool {
+	if _, ok := s.exception[text]; ok {
+		return false
+	}
+	if _, ok := s.exact[text]; ok {
+		return true
+	}
+	found := false
+	ancestors(text, func(parent string) bool {
+		_, found = s.wildcard[parent]
+		return false // only the nearest: a wildcard stands for one label
+	})
+	return found
+}
+
+// isAbove says whether a public suffix lies strictly below a name.
+func (s *suffixRules) isAbove(text string) bool {
+	_, ok := s.above[text]
+	return ok
+}

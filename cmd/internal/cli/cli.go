@@ -1,0 +1,134 @@
+// Package cli is what the command lines of all Vaern programs have in common:
+// exit status, messages, help.
+//
+// Results go to stdout. Everything else goes to stderr: an error as
+// "vaern: what went wrong", below it a hint what to do.
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit status of every command.
+const (
+	Done    = 0
+	Failed  = 1
+	Misused = 2 // wrong usage or configuration
+	Refused = 3 // refused by a guard, or for missing approval
+)
+
+const exitHelp = `
+EXIT STATUS
+  0  done
+  1  failed
+  2  wrong usage or configuration
+  3  refused by a guard, or for missing approval
+`
+
+// Error carries the exit status and a hint with an error.
+type Error struct {
+	Status int
+	Err    error
+	Hint   string
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Misuse makes err one of usage or configuration.
+func Misuse(err error, hint string) error { return &Error{Misused, err, hint} }
+
+// Refuse makes err a refusal.
+func Refuse(err error, hint string) error { return &Error{Refused, err, hint} }
+
+// Hint adds a hint to an ordinary error.
+func Hint(err error, hint string) error { return &Error{Failed, err, hint} }
+
+// Main runs a program and returns its exit status.
+func Main(root *cobra.Command, args []string) int {
+	started := false
+	beforeRun(root, func() { started = true })
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetArgs(args)
+	root.SetHelpTemplate(root.HelpTemplate() + exitHelp)
+	root.SetOut(os.Stdout)
+	root.SetErr(os.Stderr)
+
+	err := root.Execute()
+	if err == nil {
+		return Done
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Status: Failed, Err: err}
+		if !started { // unknown command, flag or argument
+			e.Status, e.Hint = Misused, "see "+root.Name()+" --help"
+		}
+	}
+	fmt.Fprintf(root.ErrOrStderr(), "%s: %v\n", root.Name(), err)
+	if e.Hint != "" {
+		fmt.Fprintf(root.ErrOrStderr(), "hint: %s\n", e.Hint)
+	}
+	return e.Status
+}
+
+// beforeRun calls before when a command below root begins its own work: what
+// fails earlier is cobra refusing flags or arguments.
+func beforeRun(root *cobra.Command, before func()) {
+	if run := root.RunE; run != nil {
+		root.RunE = func(c *cobra.Command, args []string) error {
+			before()
+			return run(c, args)
+		}
+	}
+	for _, c := range root.Commands() {
+		beforeRun(c, before)
+	}
+}
+
+// Group is a command that only has commands below it: alone it is misuse.
+func Group(use, short string, below ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return Misuse(fmt.Errorf("%s needs a command below it", c.CommandPath()), "see "+c.CommandPath()+" --help")
+		},
+	}
+	c.AddCommand(below...)
+	return c
+}
+
+// PrintJSON writes v as one line.
+func PrintJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// Plural is "1 entry", "2 entries".
+func Plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// Text returns a flag's value, or standard input, as one line, if it is "-".
+func Text(value string, stdin io.Reader) (string, error) {
+	if value != "-" {
+		return value, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(stdin, 64<<10))
+	if err != nil {
+		return "", fmt.Errorf("read standard input: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}

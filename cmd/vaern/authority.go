@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/cmd/internal/cli"
+	"github.com/vaern/vaern/internal/config"
+	"github.com/vaern/vaern/internal/durable"
+	"github.com/vaern/vaern/internal/register"
+	"github.com/vaern/vaern/internal/sshsig"
+)
+
+// authority is an opened authority: configuration, register, clock.
+type authority struct {
+	*Config
+	*app
+	reg *register.Register
+	now func() time.Time
+}
+
+// open reads the configuration, replays the register, and refuses to go on if
+// the officers file is not what the register says.
+func (a *app) open() (*authority, error) {
+	c, err := loadConfig(a.config)
+	if err != nil {
+		return nil, err
+	}
+	now, err := config.Clock(c.Environment, a.clock)
+	if err != nil {
+		return nil, cli.Misuse(err, "")
+	}
+	reg, err := register.Open(c.Register, c.Environment, now)
+	switch {
+	case errors.Is(err, register.ErrTampered):
+		return nil, cli.Refuse(err, "restore the register from a backup and compare it with the last MANIFEST")
+	case errors.Is(err, os.ErrNotExist):
+		return nil, cli.Misuse(err, "make a new authority with vaern init DIR")
+	case err != nil:
+		return nil, err
+	}
+	auth := &authority{c, a, reg, now}
+	if err := auth.checkOfficers(); err != nil {
+		return nil, errors.Join(err, reg.Close())
+	}
+	return auth, nil
+}
+
+// with runs a command on the opened authority and closes it.
+func (a *app) with(run func(*authority) error) error {
+	auth, err := a.open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(run(auth), auth.reg.Close())
+}
+
+func (a *authority) checkOfficers() error {
+	data, err := os.ReadFile(a.Officers)
+	if err != nil {
+		return cli.Refuse(fmt.Errorf("read officers file: %w", err), "restore it; it is written only by vaern")
+	}
+	stale, err := a.reg.CheckOfficersFile(data)
+	switch {
+	case err != nil:
+		return cli.Refuse(fmt.Errorf("%s: %w", a.Officers, err), "restore the file from a backup")
+	case stale:
+		fmt.Fprintln(a.err, "the officers file was not written when the register last changed; writing it now")
+		return a.writeOfficers()
+	}
+	return nil
+}
+
+// writeOfficers follows every change of officers. If the process dies before
+// it, the next command finds the file stale and writes it.
+func (a *authority) writeOfficers() error {
+	return durable.WriteFile(a.Officers, a.reg.OfficersFile(), 0o600)
+}
+
+// editionKeys are the keys that editions are verified with.
+func (c *Config) editionKeys() (*sshsig.AllowedSigners, error) {
+	return blocklist.ParseKeys(c.EditionKeys)
+}
+
+// passphrase asks for the passphrase of a key, on a terminal only.
+func (a *app) passphrase(path string) ([]byte, error) {
+	tty, ok := a.in.(*os.File)
+	if !ok || !term.IsTerminal(int(tty.Fd())) {
+		return nil, fmt.Errorf("key %s needs a passphrase, and there is no terminal to ask on", path)
+	}
+	fmt.Fprintf(a.err, "passphrase of %s: ", path)
+	defer fmt.Fprintln(a.err)
+	return term.ReadPassword(int(tty.Fd()))
+}
+
+// onTerminal says whether a person sits at both ends.
+func (a *app) onTerminal() bool {
+	in, ok := a.in.(*os.File)
+	out, ok2 := a.err.(*os.File)
+	return ok && ok2 && term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd()))
+}
+
+// needs says how many police officers must sign a decision now: enough to
+// add, or, for one that only takes away, enough to withdraw, unless it takes
+// away so much that one person could empty the list.
+func (a *authority) needs(d *register.Decision) int {
+	if d.AddsAnything() || a.shrinks(d) {
+		return a.Quorum.Add
+	}
+	return a.Quorum.Withdraw
+}
+
+// shrinks says whether a decision takes more off some list than its
+// max_shrink lets one person take.
+func (a *authority) shrinks(d *register.Decision) bool {
+	for i := range a.Lists {
+		l := &a.Lists[i]
+		leaving := 0
+		if d.List == l.Name {
+			leaving = d.Withdraws
+		}
+		for _, o := range d.Officers {
+			if o.Revoke {
+				leaving += a.reg.Lost(o.Name, o.Since)[l.Name]
+			}
+		}
+		if leaving > 0 && l.Guards.MaxShrink.limit().Exceeded(leaving, len(a.reg.InForce(l.Name))) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l Limit) limit() blocklist.Limit { return blocklist.Limit{Count: l.Count, Percent: l.Percent} }

@@ -1,0 +1,318 @@
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/cmd/internal/cli"
+	"github.com/vaern/vaern/internal/durable"
+	"github.com/vaern/vaern/internal/sshsig"
+)
+
+func (a *app) compileCommand() *cobra.Command {
+	var list string
+	c := &cobra.Command{
+		Use:   "compile",
+		Short: "Build, check, sign and publish",
+		Long: `Builds an edition of each list from what is decided, holds it against the
+guards, signs and publishes it; says "unchanged" if nothing changed.
+
+Guards hold back what adds, and nothing else: a refused build exits with 3 and
+names the rule and the entry or decision, and withdrawals are published all
+the same.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return a.with(func(auth *authority) error { return auth.compile(list) })
+		},
+	}
+	c.Flags().StringVar(&list, "list", "", "compile only `LIST`")
+	c.Flags().BoolVar(&a.json, "json", false, "print JSON, an object a line for each list")
+	return c
+}
+
+// compiled is what compile tells of one list.
+type compiled struct {
+	List      string              `json:"list"`
+	Serial    blocklist.Serial    `json:"serial"`
+	Unchanged bool                `json:"unchanged"`
+	Entries   int                 `json:"entries"`
+	Domains   int                 `json:"domains"`
+	Hosts     int                 `json:"hosts"`
+	URLs      int                 `json:"urls"`
+	Refused   []blocklist.Refusal `json:"refused,omitempty"`
+	Flagged   []blocklist.Refusal `json:"flagged,omitempty"`
+}
+
+// compile builds every list that is meant, each on its own, and returns the
+// worst of what happened: failed before refused before done.
+func (a *authority) compile(only string) error {
+	if only != "" {
+		if _, err := a.listNamed(only); err != nil {
+			return err
+		}
+	}
+	var failed, refused []error
+	for i := range a.Lists {
+		l := &a.Lists[i]
+		if only != "" && l.Name != only {
+			continue
+		}
+		c, err := a.compileList(l)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("compile list %s: %w", l.Name, err))
+			continue
+		}
+		if err := a.printCompiled(c); err != nil {
+			return err
+		}
+		if len(c.Refused) > 0 {
+			refused = append(refused, fmt.Errorf("list %s: additions held back: %s", l.Name, reasons(c.Refused)))
+		}
+	}
+	if len(failed) > 0 {
+		return errors.Join(append(failed, refused...)...)
+	}
+	if len(refused) > 0 {
+		return cli.Refuse(errors.Join(refused...), "vaern decision show explains each entry")
+	}
+	return nil
+}
+
+// maxReasons bounds what an error message lists.
+const maxReasons = 10
+
+func reasons(refused []blocklist.Refusal) string {
+	text := ""
+	for i, r := range refused {
+		if i == maxReasons {
+			return text + fmt.Sprintf("; and %d more", len(refused)-i)
+		}
+		if i > 0 {
+			text += "; "
+		}
+		text += fmt.Sprintf("%s %s: %s", r.Rule, r.ID, r.Reason)
+	}
+	return text
+}
+
+func (a *authority) printCompiled(c *compiled) error {
+	for _, f := range c.Flagged {
+		fmt.Fprintf(a.err, "list %s: published entry %s would be refused today: %s: %s\n", c.List, f.ID, f.Rule, f.Reason)
+	}
+	if a.json {
+		return cli.PrintJSON(a.out, c)
+	}
+	if c.Serial == 0 {
+		_, err := fmt.Fprintf(a.out, "list %s: nothing published\n", c.List)
+		return err
+	}
+	state := "published"
+	if c.Unchanged {
+		state = "unchanged"
+	}
+	_, err := fmt.Fprintf(a.out, "list %s: %s: edition %v: %d domains, %d hosts, %d urls from %s\n",
+		c.List, state, c.Serial, c.Domains, c.Hosts, c.URLs, cli.Plural(c.Entries, "entry", "entries"))
+	return err
+}
+
+// compileList brings one list from the register to the latest edition. It
+// holds the list's lock throughout, so that a second compiler can not publish
+// between its look at the last edition and its own.
+func (a *authority) compileList(l *ListConfig) (*compiled, error) {
+	keys, err := a.editionKeys()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := blocklist.MakeListDir(a.Editions, l.Name)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := durable.Lock(filepath.Join(filepath.Dir(a.Register), "compile."+l.Name+".lock"))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := durable.Sweep(dir); err != nil {
+		return nil, err
+	}
+	old, err := a.previous(dir, keys)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.loadPolicy(l, a.reg.Highest[l.Name])
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.build(l, p, old, keys)
+	if err != nil {
+		return nil, err
+	}
+	outcome := b.Run()
+	c := &compiled{List: l.Name, Entries: len(b.Entries), Refused: outcome.Refused, Flagged: outcome.Flagged}
+	return c, a.finish(c, l, p, old, outcome.Set, dir, keys)
+}
+
+// finish publishes set unless the last edition says the same.
+func (a *authority) finish(c *compiled, l *ListConfig, p *policy, old *published, set *blocklist.Set, dir string, keys *sshsig.AllowedSigners) error {
+	if set == nil {
+		return nil // nothing was ever published, and nothing may be
+	}
+	c.Domains, c.Hosts, c.URLs = len(set.Rows(blocklist.Domain)), len(set.Rows(blocklist.Host)), len(set.Rows(blocklist.URL))
+	if old != nil {
+		same, err := a.unchanged(l, old, set)
+		if err != nil {
+			return err
+		}
+		if same {
+			c.Serial, c.Unchanged = old.Serial, true
+			return nil
+		}
+	}
+	e, err := a.publish(l, p, old, set, dir, keys)
+	if err != nil {
+		return err
+	}
+	c.Serial = e.Serial
+	return nil
+}
+
+// published is the latest edition and those before it.
+type published struct {
+	*blocklist.Edition
+	history []*blocklist.Manifest
+	set     *blocklist.Set
+}
+
+// previous opens the latest edition, or returns nil if there is none. An
+// edition that the register knows nothing of means that the register is an
+// old copy: it would publish again what was withdrawn since.
+func (a *authority) previous(dir string, keys *sshsig.AllowedSigners) (*published, error) {
+	e, err := blocklist.OpenLatest(dir, keys)
+	if err != nil || e == nil {
+		return nil, err
+	}
+	known, err := a.reg.Includes(e.Register)
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		return nil, cli.Refuse(fmt.Errorf("edition %v was made from a register that this one does not continue", e.Serial),
+			"the register is an old copy or another one: restore the newest backup")
+	}
+	history, err := blocklist.History(dir, keys)
+	if err != nil {
+		return nil, err
+	}
+	set, err := e.Set()
+	if err != nil {
+		return nil, err
+	}
+	return &published{e, history, set}, nil
+}
+
+func (a *authority) build(l *ListConfig, p *policy, old *published, keys *sshsig.AllowedSigners) (*blocklist.Build, error) {
+	test, err := absolute(l.TestName)
+	if err != nil {
+		return nil, err
+	}
+	target, err := blocklist.ParseTarget(blocklist.Domain, test.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	now := a.now().UTC()
+	b := &blocklist.Build{
+		Policy:      p.Policy,
+		Entries:     a.reg.InForce(l.Name),
+		Standing:    []blocklist.Row{{Target: target, Category: blocklist.StandingCategory}},
+		Today:       now.Format(time.DateOnly),
+		Now:         now,
+		Withdrawn:   func(t blocklist.Target) bool { return a.reg.WasListed(l.Name, t) },
+		Overridden:  a.reg.Overridden,
+		Unprotected: p.unprotected,
+	}
+	if old == nil {
+		return b, nil
+	}
+	b.Previous, b.Created = old.set, old.Created
+	b.Baseline = old.set
+	if base := blocklist.Baseline(old.history, now); base.Serial != old.Serial {
+		e, err := blocklist.Open(filepath.Join(filepath.Dir(old.Dir), base.Serial.String()), keys)
+		if err != nil {
+			return nil, err
+		}
+		if b.Baseline, err = e.Set(); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// unchanged says whether a new edition would tell nothing new: the same rows,
+// the same zone around them, and more than half of its time left.
+func (a *authority) unchanged(l *ListConfig, old *published, set *blocklist.Set) (bool, error) {
+	half := old.Created.Add(old.Expires.Sub(old.Created) / 2)
+	if a.now().After(half) || old.Authority != a.Authority || old.Zone != l.Zone ||
+		old.Settle != l.Settle.Duration || old.Expires.Sub(old.Created) != l.ValidFor.Duration {
+		return false, nil
+	}
+	if d := blocklist.Diff(old.set, set); len(d.Added)+len(d.Removed) > 0 {
+		return false, nil
+	}
+	for _, f := range l.zone().Files() {
+		want, ok := old.File(f.Name)
+		if !ok {
+			return false, nil
+		}
+		h := sha256.New()
+		if err := f.Write(h, old.Serial, old.set); err != nil {
+			return false, err
+		}
+		if [32]byte(h.Sum(nil)) != want.Sum {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// publish reserves a serial, then writes the edition under it. If the process
+// dies in between, the number is lost and the next compile takes another.
+func (a *authority) publish(l *ListConfig, p *policy, old *published, set *blocklist.Set, dir string, keys *sshsig.AllowedSigners) (*blocklist.Edition, error) {
+	known, err := blocklist.Serials(dir)
+	if err != nil {
+		return nil, err
+	}
+	if last := a.reg.Highest[l.Name]; last.Policy != "" && last.Policy != p.digest {
+		fmt.Fprintf(a.err, "list %s: quorum, guards or never-block files changed since edition %v\n", l.Name, last.Serial)
+	}
+	serial, err := a.reg.Reserve(l.Name, known, p.digest, p.Protected.Len())
+	if err != nil {
+		return nil, err
+	}
+	now := a.now().UTC().Truncate(time.Second)
+	m := blocklist.Manifest{
+		Authority: a.Authority, Environment: a.Environment, List: l.Name, Zone: l.Zone,
+		Serial: serial, Created: now, Settle: l.Settle.Duration, Register: a.reg.Head(),
+	}
+	if old != nil {
+		m.Previous = old.Serial
+		if now.Before(old.Created) {
+			m.Created = old.Created // the clock went back; time in editions does not
+		}
+	}
+	m.Expires = m.Created.Add(l.ValidFor.Duration)
+	signer, closer, err := sshsig.LoadSigner(a.SigningKey, a.passphrase)
+	if err != nil {
+		return nil, cli.Hint(fmt.Errorf("load signing key: %w", err), "check signing_key in the configuration")
+	}
+	defer closer.Close()
+	return blocklist.Publish(blocklist.Publication{
+		Dir: dir, Manifest: m, Files: l.zone().Files(), Keys: keys, Now: m.Created,
+		Sign: func(text []byte) ([]byte, error) { return sshsig.Sign(signer, blocklist.EditionNamespace, text) },
+	}, set)
+}

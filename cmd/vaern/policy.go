@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/dnsfeed"
+	"github.com/vaern/vaern/internal/register"
+)
+
+// policy is what a list's additions are held against now.
+type policy struct {
+	*blocklist.Policy
+	// unprotected says what is wrong with the never-block files; additions
+	// wait until it is mended.
+	unprotected string
+	digest      string // of quorum, guards and never-block files
+}
+
+// loadPolicy reads the never-block files. last is what they held when the
+// list was last compiled: a file that lost half of its names since is a
+// mistake until somebody says otherwise.
+func (c *Config) loadPolicy(l *ListConfig, last register.Reservation) (*policy, error) {
+	p := &policy{Policy: &blocklist.Policy{
+		Protected: blocklist.NewProtected(),
+		MaxText:   l.zone().MaxText,
+		MaxGrowth: l.Guards.MaxGrowth.limit(),
+		MaxShrink: l.Guards.MaxShrink.limit(),
+	}}
+	own := append([]string{l.Zone}, l.NS...)
+	if l.Action != dnsfeed.ActionNXDomain && l.Action != dnsfeed.ActionNoData {
+		own = append(own, l.Action)
+	}
+	for _, text := range own {
+		name, err := absolute(text)
+		if err != nil {
+			return nil, err
+		}
+		p.Own = append(p.Own, name)
+	}
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%v %v %v", c.Quorum, l.Guards.MaxGrowth, l.Guards.MaxShrink)
+	for _, file := range l.Guards.NeverBlock {
+		data, err := os.ReadFile(file)
+		fmt.Fprintf(hash, " %x", sha256.Sum256(data))
+		if err == nil {
+			var n int
+			n, err = p.Protected.Read(bytes.NewReader(data))
+			if err == nil && n == 0 {
+				err = errors.New("it is empty")
+			}
+		}
+		if err != nil && p.unprotected == "" {
+			p.unprotected = fmt.Sprintf("never-block file %s: %v", filepath.Base(file), unwrapPath(err))
+		}
+	}
+	if now := p.Protected.Len(); p.unprotected == "" && now*2 < last.Protected {
+		p.unprotected = fmt.Sprintf("never-block files hold %d names, %d when the list was last compiled", now, last.Protected)
+	}
+	p.digest = hex.EncodeToString(hash.Sum(nil))
+	return p, nil
+}
+
+// unwrapPath leaves the path out of an error that is shown beside it.
+func unwrapPath(err error) error {
+	var pathError *os.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/vaern/vaern/internal/peers"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"vaern": main})
+}
+
+// TestScripts runs the stories in testdata. Each begins in an authority of
+// environment "test" with the police officers anna and bo; the keys of carl
+// (police) and holly (hotline) exist.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", peers.PATH(t)+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("DATA", mustAbs(filepath.Join("..", "..", "..", "shared", "data")))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status":    status,
+			"authority": makeAuthority,
+			"sql":       runSQL,
+			"names":     writeNames,
+			"saves":     saves,
+		},
+		Condition: func(cond string) (bool, error) {
+			return cond == "data" && exists(mustAbs("../../../shared/data")), nil
+		},
+	})
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func mustAbs(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		panic(err)
+	}
+	return abs
+}
+
+// status N PROGRAM ARGS...: the program must end with exactly that status.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N program args...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	code := 0
+	switch {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit status %d, want %s", code, args[0])
+	}
+}
+
+// authority [ENVIRONMENT]: makes keys and an authority with two founders.
+func makeAuthority(ts *testscript.TestScript, _ bool, args []string) {
+	environment := "test"
+	if len(args) > 0 {
+		environment = args[0]
+	}
+	for _, name := range []string{"anna", "bo", "carl", "holly"} {
+		if !exists(ts.MkAbs(name)) {
+			ts.Check(ts.Exec("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", name))
+		}
+	}
+	ts.Check(ts.Exec("vaern", "init", "authority", "--environment", environment))
+	for _, name := range []string{"anna", "bo"} {
+		ts.Check(ts.Exec("vaern", "--config", "authority/vaern.toml", "officer", "add", name, "--role", "police", "--pubkey", name+".pub"))
+	}
+	ts.Setenv("CONFIG", ts.MkAbs("authority/vaern.toml"))
+}
+
+// sql FILE STATEMENT: what somebody with the database file could do.
+func runSQL(ts *testscript.TestScript, neg bool, args []string) {
+	db, err := sql.Open("sqlite3", "file:"+ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	if _, err = db.Exec(args[1]); (err != nil) != neg {
+		ts.Fatalf("%s: %v", args[1], err)
+	}
+}
+
+// names FILE PREFIX N: a list of N synthetic names.
+func writeNames(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%s%04d.example\n", args[1], i)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o600))
+}
+
+// saves VARIABLE FILE: puts the content of a file into a variable.
+func saves(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
