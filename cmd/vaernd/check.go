@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vaern/vaern/blocklist"
+)
+
+type check struct {
+	*program
+	json bool
+}
+
+func newCheck(p *program) *cobra.Command {
+	o := check{program: p}
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check configuration, keys, ISPs and editions",
+		Long: `Check what "vaernd serve" would find: the configuration (exit status 2 if it is
+wrong), the edition keys, the certificate, every ISP's file, and the published
+edition of every list with all its files (exit status 1 if something is wrong
+with them). Nothing is changed, and no port is taken.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return o.run() },
+	}
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: [{what, ok, says}]")
+	return cmd
+}
+
+// finding is one thing that was looked at.
+type finding struct {
+	What string `json:"what"`
+	OK   bool   `json:"ok"`
+	Says string `json:"says"`
+	hint string
+}
+
+func (o check) run() error {
+	s, err := o.load()
+	if err != nil {
+		return err
+	}
+	findings, wrong := checkAll(s), 0
+	for _, f := range findings {
+		word := "ok     "
+		if !f.OK {
+			wrong++
+			word = "WRONG  "
+		}
+		if !o.json {
+			_, _ = fmt.Fprintf(o.stdout, "%s%s: %s\n", word, f.What, f.Says)
+			if f.hint != "" {
+				_, _ = fmt.Fprintf(o.stdout, "       hint: %s\n", f.hint)
+			}
+		}
+	}
+	if o.json {
+		if err := printJSON(o.stdout, findings); err != nil {
+			return err
+		}
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d of %d checks failed", wrong, len(findings))
+	}
+	return nil
+}
+
+func checkAll(s *settings) []finding {
+	all := []finding{{What: "configuration", OK: true, Says: "environment " + s.Environment}}
+	add := func(what, says string, err error) {
+		if err != nil {
+			all = append(all, finding{what, false, err.Error(), hintOf(err)})
+			return
+		}
+		all = append(all, finding{What: what, OK: true, Says: says})
+	}
+
+	keys, err := blocklist.ParseKeys(s.EditionKeys)
+	if err == nil && len(keys.Keys()) == 0 {
+		err = errors.New("no key: every edition would be refused")
+	}
+	add("edition_keys", s.EditionKeys, err)
+	if s.HTTP.TLS.Cert != "" {
+		_, err := s.tlsConfig()
+		add("http.tls", s.HTTP.TLS.Cert, err)
+	}
+
+	table, err := readISPs(s.ISPs)
+	if err != nil {
+		add("isps", "", err)
+	} else {
+		add("isps", fmt.Sprintf("%d in order", len(table.ISPs)), nil)
+		for _, err := range table.Refused {
+			add("isps", "", err)
+		}
+	}
+
+	names, err := s.lists()
+	add("editions", fmt.Sprintf("%d lists", len(names)), err)
+	f := newFeed(s, slog.New(slog.DiscardHandler))
+	for _, name := range names {
+		says := "nothing is published yet"
+		list, err := f.open(name, nil)
+		if list != nil {
+			f.lists[name] = list
+			e := list.edition
+			says = fmt.Sprintf("edition %v: %d domains, %d hosts, %d urls; %d kept", e.Serial, e.Domains, e.Hosts, e.URLs, len(list.older)+1)
+			if err = list.gap; list.expired(s.now()) {
+				err = fmt.Errorf("edition %v is expired", e.Serial)
+			}
+		}
+		add("list "+name, says, err)
+	}
+	return all
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/vaern/vaern/internal/config"
+)
+
+// settings is vaernd.toml. Paths are relative to the file.
+type settings struct {
+	// Environment is in every MANIFEST; editions of another one are refused.
+	Environment string `toml:"environment"`
+	// Editions is the folder in which the authority publishes, one folder a list.
+	Editions string `toml:"editions"`
+	// EditionKeys is an allowed_signers file: who may sign editions. It is read
+	// again for every new edition.
+	EditionKeys string `toml:"edition_keys"`
+	// ISPs is the folder with one 0600 file per ISP.
+	ISPs string `toml:"isps"`
+	// State is the folder in which it is noted which serial of each list was
+	// served last, so that a restart never goes back. Empty: no such memory.
+	State string `toml:"state"`
+	// Admin is a loopback ADDRESS:PORT for /healthz, /readyz and /status.
+	Admin string `toml:"admin"`
+
+	DNS struct {
+		// Listen are ADDRESS:PORT for UDP and TCP.
+		Listen []string `toml:"listen"`
+		// ClearText says that Listen may leave this machine, although all who
+		// are on the way can read the list.
+		ClearText bool `toml:"clear_text"`
+	} `toml:"dns"`
+
+	HTTP struct {
+		// Listen is ADDRESS:PORT; without TLS on loopback only.
+		Listen string `toml:"listen"`
+		TLS    struct {
+			Cert string `toml:"cert"` // PEM, the server's own certificate first
+			Key  string `toml:"key"`  // PEM
+		} `toml:"tls"`
+	} `toml:"http"`
+
+	now func() time.Time
+}
+
+// load finds, reads and checks the configuration.
+func (p *program) load() (*settings, error) {
+	path, err := config.Find(p.configFile, "vaernd.toml")
+	if err != nil {
+		return nil, misused(err, "")
+	}
+	s := &settings{}
+	if err := config.Load(path, s); err != nil {
+		return nil, misused(err, "")
+	}
+	for _, p := range []*string{&s.Editions, &s.EditionKeys, &s.ISPs, &s.State, &s.HTTP.TLS.Cert, &s.HTTP.TLS.Key} {
+		*p = config.Resolve(path, *p)
+	}
+	if err := s.check(); err != nil {
+		return nil, misused(fmt.Errorf("%s: %w", path, err), hintOf(err))
+	}
+	if s.now, err = config.Clock(s.Environment, realNow); err != nil {
+		return nil, misused(err, "")
+	}
+	return s, nil
+}
+
+func (s *settings) check() error {
+	for _, required := range []struct{ key, value string }{
+		{"environment", s.Environment}, {"editions", s.Editions}, {"edition_keys", s.EditionKeys}, {"isps", s.ISPs},
+	} {
+		if required.value == "" {
+			return fmt.Errorf("%s is missing", required.key)
+		}
+	}
+	if len(s.DNS.Listen) == 0 && s.HTTP.Listen == "" {
+		return errors.New("neither dns.listen nor http.listen: nothing would be served")
+	}
+	for _, listen := range s.DNS.Listen {
+		if loopback, err := isLoopback("dns.listen", listen); err != nil {
+			return err
+		} else if !loopback && !s.DNS.ClearText {
+			return misused(fmt.Errorf("dns.listen: %s is beyond loopback", listen),
+				"plain DNS shows the list to everybody on the way; if the network is yours alone, say clear_text = true")
+		}
+	}
+	if (s.HTTP.TLS.Cert == "") != (s.HTTP.TLS.Key == "") {
+		return errors.New("http.tls needs both cert and key")
+	}
+	if s.HTTP.Listen != "" {
+		if loopback, err := isLoopback("http.listen", s.HTTP.Listen); err != nil {
+			return err
+		} else if !loopback && s.HTTP.TLS.Cert == "" {
+			return misused(fmt.Errorf("http.listen: %s is beyond loopback, and there is no http.tls", s.HTTP.Listen),
+				"tokens and lists must not cross a network in the clear; give tls = {cert = ..., key = ...}")
+		}
+	}
+	if s.Admin != "" {
+		if loopback, err := isLoopback("admin", s.Admin); err != nil {
+			return err
+		} else if !loopback {
+			return fmt.Errorf("admin: %s is beyond loopback; it asks for no credential", s.Admin)
+		}
+	}
+	return nil
+}
+
+func isLoopback(key, listen string) (bool, error) {
+	a, err := netip.ParseAddrPort(listen)
+	if err != nil {
+		return false, fmt.Errorf("%s: %q is not ADDRESS:PORT with an IP address", key, listen)
+	}
+	return a.Addr().Unmap().IsLoopback(), nil
+}
+
+var listForm = regexp.MustCompile(`^[a-z][a-z0-9-]{1,31}$`)
+
+// lists returns the names of the lists that have a folder, in order.
+func (s *settings) lists() ([]string, error) {
+	entries, err := os.ReadDir(s.Editions)
+	if err != nil {
+		return nil, fmt.Errorf("read editions: %w", err)
+	}
+	var all []string
+	for _, e := range entries {
+		if info, err := os.Stat(s.Editions + "/" + e.Name()); err == nil && info.IsDir() && listForm.MatchString(e.Name()) {
+			all = append(all, e.Name())
+		}
+	}
+	slices.Sort(all)
+	return all, nil
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vaern/vaern/internal/isp"
+)
+
+type ispAdd struct {
+	*program
+	lists, addresses []string
+	json             bool
+}
+
+func newISPAdd(p *program) *cobra.Command {
+	o := ispAdd{program: p}
+	cmd := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Make an ISP and show its credentials, once",
+		Long: `Make an ISP that may fetch lists, and show its credentials: a TSIG key for zone
+transfers and a token for HTTP. They are shown this once; the token is not
+stored at all. A running server knows the ISP within a second.
+
+NAME is 1 to 63 of a-z, 0-9 and -, and is used once: a revoked ISP keeps it.`,
+		Example: `  vaernd isp add nordnet --list csam --address 192.0.2.0/24,2001:db8::53`,
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(_ *cobra.Command, args []string) error { return o.run(args[0]) },
+	}
+	cmd.Flags().StringSliceVar(&o.lists, "list", nil, "`LISTS` it may fetch, separated by commas (may be left out if there is one)")
+	cmd.Flags().StringSliceVar(&o.addresses, "address", nil, "`ADDRESSES` or prefixes it asks from (default: any)")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: {name, tsig: {name, algorithm, secret}, token}")
+	return cmd
+}
+
+func (o ispAdd) run(name string) error {
+	s, err := o.load()
+	if err != nil {
+		return err
+	}
+	want := isp.ISP{Name: name}
+	if want.Lists, err = o.chosenLists(s); err != nil {
+		return err
+	}
+	for _, text := range o.addresses {
+		prefix, err := isp.ParseAddress(text)
+		if err != nil {
+			return misused(err, "write 192.0.2.7, or 192.0.2.0/24")
+		}
+		want.Addresses = append(want.Addresses, prefix)
+	}
+	made, c, err := isp.Add(s.ISPs, want, s.now())
+	if err != nil {
+		return ispOutcome(err)
+	}
+	if o.json {
+		return printJSON(o.stdout, credentialsJSON(name, c))
+	}
+	return printCredentials(o.stdout, &made, c, s)
+}
+
+// chosenLists holds --list against the lists there are.
+func (o ispAdd) chosenLists(s *settings) ([]string, error) {
+	known, err := s.lists()
+	if err != nil {
+		return nil, err
+	}
+	if len(o.lists) == 0 {
+		if len(known) != 1 {
+			return nil, misused(fmt.Errorf("there are %d lists: which may it fetch?", len(known)), "add --list L,... ("+strings.Join(known, ", ")+")")
+		}
+		return known, nil
+	}
+	for _, list := range o.lists {
+		if !slices.Contains(known, list) {
+			return nil, refused(fmt.Errorf("list %q is unknown", list), "editions has "+either(strings.Join(known, ", "), "no list yet"))
+		}
+	}
+	slices.Sort(o.lists)
+	return slices.Compact(o.lists), nil
+}
+
+func either(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}
+
+func credentialsJSON(name string, c isp.Credentials) any {
+	type tsig struct {
+		Name      string `json:"name"`
+		Algorithm string `json:"algorithm"`
+		Secret    string `json:"secret"`
+	}
+	return struct {
+		Name  string `json:"name"`
+		TSIG  tsig   `json:"tsig"`
+		Token string `json:"token"`
+	}{name, tsig{c.TSIG.Name, c.TSIG.Algorithm, c.TSIG.Secret.Base64()}, c.Token}
+}
+
+// printCredentials shows the secrets and how they are used by programs that
+// ISPs have. The token stands in a file for curl: other users of a machine can
+// read what is on a command line.
+func printCredentials(w io.Writer, i *isp.ISP, c isp.Credentials, s *settings) error {
+	scheme := "http"
+	if s.HTTP.TLS.Cert != "" {
+		scheme = "https"
+	}
+	_, err := fmt.Fprintf(w, `ISP %[1]s may fetch %[2]s.
+These secrets are shown this once. Hand them over on a safe way.
+
+TSIG key       %[3]s
+algorithm      %[4]s
+secret         %[5]s
+HTTP token     %[6]s
+
+# BIND, named.conf
+key "%[3]s" {
+	algorithm %[4]s;
+	secret "%[5]s";
+};
+
+# curl: the next line alone in the file %[1]s.header, mode 0600, then
+#   curl --fail --compressed --header @%[1]s.header %[7]s://%[8]s/v1/%[9]s/domains.txt
+Authorization: Bearer %[6]s
+`, i.Name, strings.Join(i.Lists, ", "), c.TSIG.Name, c.TSIG.Algorithm, c.TSIG.Secret.Base64(), c.Token,
+		scheme, either(s.HTTP.Listen, "HOST"), i.Lists[0])
+	if err != nil {
+		return errors.Join(err, errors.New("the credentials were not shown; revoke the ISP"))
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/vaern/vaern/blocklist"
+)
+
+// ledger knows what each ISP got last of each list since the server started.
+type ledger struct {
+	now func() time.Time
+	mu  sync.Mutex
+	got map[[2]string]receipt // by ISP and list
+}
+
+type receipt struct {
+	serial blocklist.Serial
+	at     time.Time
+	by     string // dns or http
+}
+
+func newLedger(now func() time.Time) *ledger {
+	return &ledger{now: now, got: make(map[[2]string]receipt)}
+}
+
+func (l *ledger) note(isp, list string, serial blocklist.Serial, by string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.got[[2]string{isp, list}] = receipt{serial, l.now().UTC().Truncate(time.Second), by}
+}
+
+func (l *ledger) last(isp, list string) (receipt, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.got[[2]string{isp, list}]
+	return r, ok
+}
+
+// transferWatch hears of complete zone transfers: the DNS server tells of them
+// in its audit line and nowhere else.
+type transferWatch struct {
+	slog.Handler
+	complete func(isp, zone string, serial blocklist.Serial)
+}
+
+// Handle passes the record on.
+func (t transferWatch) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "zone transfer" {
+		found := make(map[string]slog.Value)
+		r.Attrs(func(a slog.Attr) bool {
+			found[a.Key] = a.Value
+			return true
+		})
+		if serial := found["serial"]; serial.Kind() == slog.KindUint64 && found["result"].String() == "complete" {
+			t.complete(found["isp"].String(), found["zone"].String(), blocklist.Serial(serial.Uint64())) //nolint:gosec // it was one
+		}
+	}
+	return t.Handler.Handle(ctx, r)
+}

@@ -1,0 +1,49 @@
+// Vaernd serves the editions that a police force publishes to the ISPs that
+// may have them: as DNS zone transfers and over HTTP. It holds the ISPs'
+// credentials; it holds no signing key, and hands out only what was signed.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// version is set when a release is built.
+var version = "devel"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// program is what every command works with.
+type program struct {
+	stdout, stderr io.Writer
+	configFile     string // --config
+	started        bool   // a command has begun: what fails now is no longer its usage
+}
+
+// run is the whole program: it returns the exit status. It ends early when ctx
+// does.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	p := &program{stdout: stdout, stderr: stderr}
+	root := newRoot(p)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !p.started {
+		err = misused(err, "see "+cmd.CommandPath()+" --help")
+	}
+	return report(stderr, err)
+}
+
+// realNow is the clock of sockets and of TSIG (both are about the network as it
+// is); decisions about editions and ISPs use the clock of the configuration.
+var realNow = time.Now

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/dnsfeed"
+	"github.com/vaern/vaern/internal/httpfeed"
+)
+
+// drain is how long running answers may take after a stop was asked for.
+const drain = 5 * time.Second
+
+func newServe(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Serve editions to ISPs",
+		Long: `Serve editions to ISPs until SIGTERM or SIGINT. New editions and changes of ISPs
+take effect within a second. An edition that is not signed by an edition key, is
+of another environment, or is not a successor of the one being served, is
+refused and logged, and the one being served goes on. So does one that expires.
+
+The log goes to stderr, one JSON object a line. The line with the message "ready"
+says on which addresses the server answers.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), p) },
+	}
+}
+
+// server is one running vaernd.
+type server struct {
+	settings *settings
+	log      *slog.Logger
+	feed     *feed
+	dns      *dnsfeed.Server
+	http     *http.Server
+	admin    *http.Server
+}
+
+func serve(ctx context.Context, p *program) error {
+	s, err := p.load()
+	if err != nil {
+		return err
+	}
+	if _, err := blocklist.ParseKeys(s.EditionKeys); err != nil {
+		return misused(err, "edition_keys names the file that vaern init made: keys/edition.allowed_signers")
+	}
+	log := slog.New(slog.NewJSONHandler(p.stderr, nil))
+	v := &server{settings: s, log: log}
+	served := newLedger(s.now)
+	v.feed = newFeed(s, log)
+	v.dns = &dnsfeed.Server{Log: slog.New(transferWatch{log.Handler(), func(isp, zone string, serial blocklist.Serial) {
+		if list := v.feed.listOf(zone); list != "" {
+			served.note(isp, list, serial, "dns")
+		}
+	}}), Now: realNow}
+	handler := httpfeed.New(httpfeed.Options{Log: log, Now: realNow, Served: func(isp, list string, serial blocklist.Serial) {
+		served.note(isp, list, serial, "http")
+	}})
+	v.http = httpfeed.NewServer(handler, log)
+	v.admin = newAdmin(v.feed, served, log)
+	v.feed.dns, v.feed.http = v.dns, handler
+
+	sockets, err := v.listen(ctx)
+	if err != nil {
+		return err
+	}
+	watch, err := v.feed.start()
+	if err != nil {
+		return errors.Join(err, sockets.close())
+	}
+	return v.run(ctx, sockets, watch)
+}
+
+// sockets are what the server answers on.
+type sockets struct {
+	tcp         []net.Listener
+	udp         []net.PacketConn
+	http, admin net.Listener
+}
+
+func (s *sockets) close() (err error) {
+	for _, l := range append(s.tcp, s.http, s.admin) {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}
+	for _, l := range s.udp {
+		err = errors.Join(err, l.Close())
+	}
+	return err
+}
+
+// listen takes all addresses before anything is served.
+func (v *server) listen(ctx context.Context) (s *sockets, err error) {
+	s = &sockets{}
+	defer func() {
+		if err != nil {
+			_ = s.close()
+		}
+	}()
+	for _, address := range v.settings.DNS.Listen {
+		tcp, udp, err := listenDNS(ctx, address)
+		if err != nil {
+			return s, fmt.Errorf("listen for DNS: %w", err)
+		}
+		s.tcp, s.udp = append(s.tcp, tcp), append(s.udp, udp)
+	}
+	var lc net.ListenConfig
+	if v.settings.HTTP.Listen != "" {
+		if s.http, err = lc.Listen(ctx, "tcp", v.settings.HTTP.Listen); err != nil {
+			return s, fmt.Errorf("listen for HTTP: %w", err)
+		}
+		if v.http.TLSConfig, err = v.settings.tlsConfig(); err != nil {
+			return s, err
+		}
+	}
+	if v.settings.Admin != "" {
+		if s.admin, err = lc.Listen(ctx, "tcp", v.settings.Admin); err != nil {
+			return s, fmt.Errorf("listen for admin: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// listenDNS takes the same port for TCP and UDP. Of a port that the kernel chose
+// for TCP, UDP may be taken: then another one is tried.
+func listenDNS(ctx context.Context, address string) (net.Listener, net.PacketConn, error) {
+	var lc net.ListenConfig
+	for try := 0; ; try++ {
+		tcp, err := lc.Listen(ctx, "tcp", address)
+		if err != nil {
+			return nil, nil, err
+		}
+		udp, err := lc.ListenPacket(ctx, "udp", tcp.Addr().String())
+		if err == nil {
+			return tcp, udp, nil
+		}
+		err = errors.Join(err, tcp.Close())
+		if _, port, _ := net.SplitHostPort(address); port != "0" || try == 10 {
+			return nil, nil, err
+		}
+	}
+}
+
+// tlsConfig returns nil if HTTP is to be spoken in the clear.
+func (s *settings) tlsConfig() (*tls.Config, error) {
+	if s.HTTP.TLS.Cert == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(s.HTTP.TLS.Cert, s.HTTP.TLS.Key)
+	if err != nil {
+		return nil, misused(fmt.Errorf("read http.tls: %w", err), "cert and key are PEM files that belong together")
+	}
+	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// run serves until ctx ends, which is done, or a socket is of no more use,
+// which is a failure.
+func (v *server) run(ctx context.Context, s *sockets, watch func(context.Context)) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	var all sync.WaitGroup
+	part := func(what string, f func() error) {
+		all.Go(func() {
+			if err := f(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				stop(fmt.Errorf("serve %s: %w", what, err))
+			}
+		})
+	}
+	for i := range s.tcp {
+		part("dns", func() error { return v.dns.ServeTCP(ctx, s.tcp[i]) })
+		part("dns", func() error { return v.dns.ServeUDP(ctx, s.udp[i]) })
+	}
+	part("http", func() error { return serveHTTP(v.http, s.http) })
+	part("admin", func() error { return serveHTTP(v.admin, s.admin) })
+	all.Go(func() { watch(ctx) })
+	v.log.Info("ready", s.addresses()...)
+
+	<-ctx.Done()
+	v.log.Info("stopping")
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	for _, h := range []*http.Server{v.http, v.admin} {
+		if h.Shutdown(patience) != nil {
+			_ = h.Close()
+		}
+	}
+	all.Wait()
+	stop(nil)
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func serveHTTP(h *http.Server, l net.Listener) error {
+	switch {
+	case l == nil:
+		return nil
+	case h.TLSConfig != nil:
+		return h.ServeTLS(l, "", "")
+	}
+	return h.Serve(l)
+}
+
+// addresses are those really bound, for the log: a port 0 was chosen by now.
+func (s *sockets) addresses() (attrs []any) {
+	dns := []string{}
+	for _, l := range s.tcp {
+		dns = append(dns, l.Addr().String())
+	}
+	attrs = append(attrs, "version", version, "dns", dns)
+	if s.http != nil {
+		attrs = append(attrs, "http", s.http.Addr().String())
+	}
+	if s.admin != nil {
+		attrs = append(attrs, "admin", s.admin.Addr().String())
+	}
+	return attrs
+}

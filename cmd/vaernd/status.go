@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+type status struct {
+	*program
+	json bool
+}
+
+func newStatus(p *program) *cobra.Command {
+	o := status{program: p}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Ask the running server what it serves, and who has it",
+		Long: `Ask the server that runs with this configuration, over its admin address, which
+edition of each list it serves, and which one each ISP got last since the server
+was started.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: {lists: [{name, serial, ...}], isps: [{name, list, served, ...}]}")
+	return cmd
+}
+
+func (o status) run(ctx context.Context) error {
+	s, err := o.load()
+	if err != nil {
+		return err
+	}
+	if s.Admin == "" {
+		return misused(errors.New("admin is not set: there is no address to ask"), `set admin = "127.0.0.1:9153"`)
+	}
+	answer, err := askStatus(ctx, s.Admin)
+	if err != nil {
+		return failed(fmt.Errorf("ask server: %w", err), "is vaernd serve running with this configuration?")
+	}
+	if o.json {
+		return printJSON(o.stdout, answer)
+	}
+	return answer.print(o.stdout)
+}
+
+func askStatus(ctx context.Context, address string) (answer statusJSON, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/status", nil)
+	if err != nil {
+		return answer, err
+	}
+	// No proxy: the address is on this machine.
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return answer, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return answer, fmt.Errorf("answered %s", resp.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<20)).Decode(&answer); err != nil {
+		return answer, fmt.Errorf("read answer: %w", err)
+	}
+	return answer, nil
+}
+
+func (s statusJSON) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "LIST\tSERIAL\tCREATED\tEXPIRES")
+	for _, l := range s.Lists {
+		note := ""
+		if l.Expired {
+			note = " EXPIRED"
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%v\t%s\t%s%s\n", l.Name, l.Serial, l.Created.Format(time.RFC3339), l.Expires.Format(time.RFC3339), note)
+	}
+	_, _ = fmt.Fprintln(w, "\nISP\tLIST\tSERVED\tWHEN\tBY")
+	for _, i := range s.ISPs {
+		if i.Served == nil || i.At == nil || i.By == nil {
+			_, _ = fmt.Fprintf(w, "%s\t%s\t-\t-\t-\n", i.Name, i.List)
+			continue
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%s\n", i.Name, i.List, *i.Served, i.At.Format(time.RFC3339), *i.By)
+	}
+	return w.Flush()
+}
