@@ -101,7 +101,8 @@ func (t *transfer) frame(scratch []byte, parts [][]byte, i int, now time.Time) (
 	return scratch, append(parts, scratch[start:tail], body, scratch[tail:])
 }
 
-// audit logs one line for a transfer. It holds no name but the zone's.
+// audit logs one line for a transfer, which holds no name but the zone's, and
+// tells who asked to hear of it.
 func (s *Server) audit(t *transfer, transport string, from netip.AddrPort, began time.Time, sent int64, err error) {
 	kind := "axfr"
 	if t.query.qtype == typeIXFR {
@@ -118,6 +119,9 @@ func (s *Server) audit(t *transfer, transport string, from netip.AddrPort, began
 		slog.Duration("duration", s.clock().Sub(began)),
 		slog.String("result", transferResult(err)),
 	)
+	if err == nil && s.Sent != nil {
+		s.Sent(t.client.name, t.image.zone, t.image.serial)
+	}
 }
 
 func transferResult(err error) string {

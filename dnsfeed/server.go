@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/vaern/vaern/blocklist"
 )
 
 // Server answers ISPs on any number of sockets. Set the fields before the
@@ -20,6 +22,8 @@ type Server struct {
 	// If nil, Now is that as well.
 	Clock  func() time.Time
 	Limits Limits
+	// Sent, if not nil, is told of every complete transfer.
+	Sent func(client, zone string, serial blocklist.Serial)
 
 	access atomic.Pointer[Access]
 	zones  atomic.Pointer[Snapshot]

@@ -6,12 +6,11 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/config"
 	"github.com/vaern/vaern/internal/durable"
+	"github.com/vaern/vaern/internal/progress"
 	"github.com/vaern/vaern/internal/register"
 	"github.com/vaern/vaern/internal/sshsig"
 )
@@ -35,7 +34,9 @@ func (a *app) open() (*authority, error) {
 	if err != nil {
 		return nil, cli.Misuse(err, "")
 	}
+	end := progress.Begin(a.err, "reading the register")
 	reg, err := register.Open(c.Register, c.Environment, now)
+	end()
 	switch {
 	case errors.Is(err, register.ErrTampered):
 		return nil, cli.Refuse(err, "restore the register from a backup and compare it with the last MANIFEST")
@@ -89,21 +90,11 @@ func (c *Config) editionKeys() (*sshsig.AllowedSigners, error) {
 
 // passphrase asks for the passphrase of a key, on a terminal only.
 func (a *app) passphrase(path string) ([]byte, error) {
-	tty, ok := a.in.(*os.File)
-	if !ok || !term.IsTerminal(int(tty.Fd())) {
-		return nil, fmt.Errorf("key %s needs a passphrase, and there is no terminal to ask on", path)
-	}
-	fmt.Fprintf(a.err, "passphrase of %s: ", path)
-	defer fmt.Fprintln(a.err)
-	return term.ReadPassword(int(tty.Fd()))
+	return progress.Passphrase(a.in, a.err, path)
 }
 
 // onTerminal says whether a person sits at both ends.
-func (a *app) onTerminal() bool {
-	in, ok := a.in.(*os.File)
-	out, ok2 := a.err.(*os.File)
-	return ok && ok2 && term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd()))
-}
+func (a *app) onTerminal() bool { return progress.IsTerminal(a.in) && progress.IsTerminal(a.err) }
 
 // needs says how many police officers must sign a decision now: enough to
 // add, or, for one that only takes away, enough to withdraw, unless it takes

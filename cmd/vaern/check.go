@@ -105,6 +105,11 @@ func (a *authority) checkList(l *ListConfig) error {
 	if p.unprotected != "" {
 		return fmt.Errorf("list %s: %s: %s", l.Name, blocklist.RuleNeverBlockSet, p.unprotected)
 	}
+	for _, e := range a.reg.InForce(l.Name) {
+		if found := p.CheckTarget(e.Target); blocklist.Refuses(found) {
+			return fmt.Errorf("list %s: entry %v would be refused today: %v: decide on it, or mend the never-block files", l.Name, e.ID, found[0])
+		}
+	}
 	if _, err := os.Stat(a.listDir(l)); errors.Is(err, os.ErrNotExist) {
 		return nil // not compiled yet
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/durable"
+	"github.com/vaern/vaern/internal/progress"
 	"github.com/vaern/vaern/internal/sshsig"
 )
 
@@ -63,7 +64,9 @@ func (a *authority) compile(only string) error {
 		if only != "" && l.Name != only {
 			continue
 		}
+		end := progress.Begin(a.err, "compiling list "+l.Name)
 		c, err := a.compileList(l)
+		end()
 		if err != nil {
 			failed = append(failed, fmt.Errorf("compile list %s: %w", l.Name, err))
 			continue
@@ -121,9 +124,18 @@ func (a *authority) printCompiled(c *compiled) error {
 	return err
 }
 
+// maxBuilds bounds how often a list is built again because the register
+// changed under the build.
+const maxBuilds = 5
+
+// errMoved says that the register changed between a build and its serial.
+var errMoved = errors.New("the register changed during the build; run the command again")
+
 // compileList brings one list from the register to the latest edition. It
 // holds the list's lock throughout, so that a second compiler can not publish
-// between its look at the last edition and its own.
+// between its look at the last edition and its own, and it looks at the
+// register only after it has the lock: an older look could bring back what
+// was withdrawn meanwhile.
 func (a *authority) compileList(l *ListConfig) (*compiled, error) {
 	keys, err := a.editionKeys()
 	if err != nil {
@@ -134,11 +146,27 @@ func (a *authority) compileList(l *ListConfig) (*compiled, error) {
 		return nil, err
 	}
 	unlock, err := durable.Lock(filepath.Join(filepath.Dir(a.Register), "compile."+l.Name+".lock"))
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, cli.Fail(err, "another vaern compiles this list now")
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	if err := durable.Sweep(dir); err != nil {
+		return nil, err
+	}
+	for range maxBuilds {
+		c, err := a.compileOnce(l, dir, keys)
+		if !errors.Is(err, errMoved) {
+			return c, err
+		}
+	}
+	return nil, errMoved
+}
+
+func (a *authority) compileOnce(l *ListConfig, dir string, keys *sshsig.AllowedSigners) (*compiled, error) {
+	if err := a.reg.Refresh(); err != nil {
 		return nil, err
 	}
 	old, err := a.previous(dir, keys)
@@ -283,14 +311,15 @@ func (a *authority) unchanged(l *ListConfig, old *published, set *blocklist.Set)
 // publish reserves a serial, then writes the edition under it. If the process
 // dies in between, the number is lost and the next compile takes another.
 func (a *authority) publish(l *ListConfig, p *policy, old *published, set *blocklist.Set, dir string, keys *sshsig.AllowedSigners) (*blocklist.Edition, error) {
-	known, err := blocklist.Serials(dir)
+	signer, closer, err := sshsig.LoadSigner(a.SigningKey, a.passphrase)
 	if err != nil {
-		return nil, err
+		return nil, cli.Fail(fmt.Errorf("load signing key: %w", err), "check signing_key in the configuration")
 	}
+	defer closer.Close()
 	if last := a.reg.Highest[l.Name]; last.Policy != "" && last.Policy != p.digest {
 		fmt.Fprintf(a.err, "list %s: quorum, guards or never-block files changed since edition %v\n", l.Name, last.Serial)
 	}
-	serial, err := a.reg.Reserve(l.Name, known, p.digest, p.Protected.Len())
+	serial, err := a.reserve(l, p, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -306,13 +335,23 @@ func (a *authority) publish(l *ListConfig, p *policy, old *published, set *block
 		}
 	}
 	m.Expires = m.Created.Add(l.ValidFor.Duration)
-	signer, closer, err := sshsig.LoadSigner(a.SigningKey, a.passphrase)
-	if err != nil {
-		return nil, cli.Hint(fmt.Errorf("load signing key: %w", err), "check signing_key in the configuration")
-	}
-	defer closer.Close()
 	return blocklist.Publish(blocklist.Publication{
 		Dir: dir, Manifest: m, Files: l.zone().Files(), Keys: keys, Now: m.Created,
 		Sign: func(text []byte) ([]byte, error) { return sshsig.Sign(signer, blocklist.EditionNamespace, text) },
 	}, set)
+}
+
+// reserve takes the next serial. What MANIFEST says of the register must be
+// what was built from, so a register that changed meanwhile means a new build.
+func (a *authority) reserve(l *ListConfig, p *policy, dir string) (blocklist.Serial, error) {
+	known, err := blocklist.Serials(dir)
+	if err != nil {
+		return 0, err
+	}
+	built := a.reg.Head().Records
+	serial, err := a.reg.Reserve(l.Name, known, p.digest, p.Protected.Len())
+	if err == nil && a.reg.Head().Records != built+1 {
+		err = errMoved
+	}
+	return serial, err
 }

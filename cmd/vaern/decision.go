@@ -33,7 +33,7 @@ func (a *app) withDecision(arg string, run func(*authority, *register.Decision) 
 		}
 		d, err := auth.reg.Decision(id)
 		if err != nil {
-			return cli.Hint(err, "vaern decision list shows the ids")
+			return cli.Fail(err, "vaern decision list shows the ids")
 		}
 		return run(auth, d)
 	})

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -37,11 +36,7 @@ type. Ctrl-C ends it and removes the directory.
 It needs vaernd beside vaern, and the tools ssh-keygen, sha256sum, dig, curl
 and zstd; make demo fetches those that are missing.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			return a.demo(ctx, once)
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), once) },
 	}
 	c.Flags().BoolVar(&once, "once", false, "end after the last step instead of serving on")
 	return c
@@ -58,7 +53,7 @@ func (a *app) demo(ctx context.Context, once bool) error {
 	}
 	for _, tool := range []string{"vaernd", "ssh-keygen", "sha256sum", "dig", "curl", "zstd"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return cli.Hint(fmt.Errorf("demo: there is no %s on this machine", tool), "run make demo, which builds and fetches what is missing")
+			return cli.Fail(fmt.Errorf("demo: there is no %s on this machine", tool), "run make demo, which builds and fetches what is missing")
 		}
 	}
 	dir, err := os.MkdirTemp("", "vaern-demo-")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
+	"github.com/vaern/vaern/internal/progress"
 	"github.com/vaern/vaern/internal/register"
 	"github.com/vaern/vaern/internal/source"
 )
@@ -110,7 +111,10 @@ func (a *authority) newDecision(o draftOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(d.add(), d.withdraw(), d.override()); err != nil {
+	end := progress.Begin(a.err, "reading")
+	err = errors.Join(d.add(), d.withdraw(), d.override())
+	end()
+	if err != nil {
 		return err
 	}
 	if err := d.complete(); err != nil {

@@ -93,7 +93,7 @@ func (a *authority) openEdition(l *ListConfig, args []string) (*blocklist.Editio
 	}
 	e, err := blocklist.OpenLatest(a.listDir(l), keys)
 	if err == nil && e == nil {
-		err = cli.Hint(fmt.Errorf("list %s has no edition yet", l.Name), "vaern compile makes one")
+		err = cli.Fail(fmt.Errorf("list %s has no edition yet", l.Name), "vaern compile makes one")
 	}
 	return e, err
 }

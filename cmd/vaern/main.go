@@ -3,8 +3,11 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,8 +29,11 @@ type app struct {
 }
 
 func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, clock: time.Now}
-	os.Exit(cli.Main(a.root(), os.Args[1:]))
+	status := cli.Run(ctx, a.root(), os.Args[1:], a.out, a.err)
+	stop()
+	os.Exit(status)
 }
 
 func (a *app) root() *cobra.Command {
@@ -50,9 +56,6 @@ when enough police officers have signed it with their own keys.
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetIn(a.in)
-	root.SetOut(a.out)
-	root.SetErr(a.err)
 	root.PersistentFlags().StringVar(&a.config, "config", "", "configuration `FILE` (default vaern.toml here, then in /etc/vaern)")
 	root.AddCommand(
 		a.initCommand(), a.officerCommand(), a.decisionCommand(), a.compileCommand(),

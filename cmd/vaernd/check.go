@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/cmd/internal/cli"
 )
 
 type check struct {
@@ -59,7 +60,7 @@ func (o check) run() error {
 		}
 	}
 	if o.json {
-		if err := printJSON(o.stdout, findings); err != nil {
+		if err := cli.PrintJSON(o.stdout, findings); err != nil {
 			return err
 		}
 	}
@@ -73,7 +74,7 @@ func checkAll(s *settings) []finding {
 	all := []finding{{What: "configuration", OK: true, Says: "environment " + s.Environment}}
 	add := func(what, says string, err error) {
 		if err != nil {
-			all = append(all, finding{what, false, err.Error(), hintOf(err)})
+			all = append(all, finding{what, false, err.Error(), cli.HintOf(err)})
 			return
 		}
 		all = append(all, finding{What: what, OK: true, Says: says})

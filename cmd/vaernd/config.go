@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/config"
 )
 
@@ -53,20 +54,20 @@ type settings struct {
 func (p *program) load() (*settings, error) {
 	path, err := config.Find(p.configFile, "vaernd.toml")
 	if err != nil {
-		return nil, misused(err, "")
+		return nil, cli.Misuse(err, "")
 	}
 	s := &settings{}
 	if err := config.Load(path, s); err != nil {
-		return nil, misused(err, "")
+		return nil, cli.Misuse(err, "")
 	}
 	for _, p := range []*string{&s.Editions, &s.EditionKeys, &s.ISPs, &s.State, &s.HTTP.TLS.Cert, &s.HTTP.TLS.Key} {
 		*p = config.Resolve(path, *p)
 	}
 	if err := s.check(); err != nil {
-		return nil, misused(fmt.Errorf("%s: %w", path, err), hintOf(err))
+		return nil, cli.Misuse(fmt.Errorf("%s: %w", path, err), cli.HintOf(err))
 	}
 	if s.now, err = config.Clock(s.Environment, realNow); err != nil {
-		return nil, misused(err, "")
+		return nil, cli.Misuse(err, "")
 	}
 	return s, nil
 }
@@ -86,7 +87,7 @@ func (s *settings) check() error {
 		if loopback, err := isLoopback("dns.listen", listen); err != nil {
 			return err
 		} else if !loopback && !s.DNS.ClearText {
-			return misused(fmt.Errorf("dns.listen: %s is beyond loopback", listen),
+			return cli.Misuse(fmt.Errorf("dns.listen: %s is beyond loopback", listen),
 				"plain DNS shows the list to everybody on the way; if the network is yours alone, say clear_text = true")
 		}
 	}
@@ -97,7 +98,7 @@ func (s *settings) check() error {
 		if loopback, err := isLoopback("http.listen", s.HTTP.Listen); err != nil {
 			return err
 		} else if !loopback && s.HTTP.TLS.Cert == "" {
-			return misused(fmt.Errorf("http.listen: %s is beyond loopback, and there is no http.tls", s.HTTP.Listen),
+			return cli.Misuse(fmt.Errorf("http.listen: %s is beyond loopback, and there is no http.tls", s.HTTP.Listen),
 				"tokens and lists must not cross a network in the clear; give tls = {cert = ..., key = ...}")
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/dnsfeed"
 	"github.com/vaern/vaern/internal/httpfeed"
 	"github.com/vaern/vaern/internal/isp"
@@ -106,7 +107,7 @@ func (f *feed) lookAtISPs(l *look) error {
 	}
 	if err != nil {
 		if l.failed = err.Error(); l.failed != said {
-			f.log.Error("isps not read, those known go on", "error", err, "hint", hintOf(err))
+			f.log.Error("isps not read, those known go on", "error", err, "hint", cli.HintOf(err))
 		}
 		return err
 	}
@@ -114,7 +115,7 @@ func (f *feed) lookAtISPs(l *look) error {
 		l.failed = ""
 	} else if l.failed != said {
 		for _, err := range table.Refused {
-			f.log.Error("isp refused", "error", err, "hint", hintOf(err))
+			f.log.Error("isp refused", "error", err, "hint", cli.HintOf(err))
 		}
 	}
 	f.mu.Lock()

@@ -8,20 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/isp"
 )
 
 func newISP(p *program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "isp",
-		Short: "Add, list, show and revoke ISPs",
-		Long: `Add, list, show and revoke the ISPs that may fetch lists. A running server
-follows within a second.`,
-		Args: cobra.NoArgs,
-		RunE: needsCommand,
-	}
-	cmd.AddCommand(newISPAdd(p), newISPList(p), newISPShow(p), newISPRevoke(p))
-	return cmd
+	return cli.Group("isp", "Add, list, show and revoke the ISPs that may fetch lists",
+		newISPAdd(p), newISPList(p), newISPShow(p), newISPRevoke(p))
 }
 
 // ispJSON is what is printed of an ISP: everything but secrets.
@@ -63,9 +56,9 @@ func readISPs(dir string) (*isp.Table, error) {
 func ispOutcome(err error) error {
 	switch {
 	case errors.Is(err, isp.ErrName):
-		return misused(err, hintOf(err))
+		return cli.Misuse(err, cli.HintOf(err))
 	case errors.Is(err, isp.ErrExists):
-		return refused(err, hintOf(err))
+		return cli.Refuse(err, cli.HintOf(err))
 	}
 	return err
 }

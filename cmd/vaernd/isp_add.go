@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/isp"
 )
 
@@ -50,7 +52,7 @@ func (o ispAdd) run(name string) error {
 	for _, text := range o.addresses {
 		prefix, err := isp.ParseAddress(text)
 		if err != nil {
-			return misused(err, "write 192.0.2.7, or 192.0.2.0/24")
+			return cli.Misuse(err, "write 192.0.2.7, or 192.0.2.0/24")
 		}
 		want.Addresses = append(want.Addresses, prefix)
 	}
@@ -59,12 +61,16 @@ func (o ispAdd) run(name string) error {
 		return ispOutcome(err)
 	}
 	if o.json {
-		return printJSON(o.stdout, credentialsJSON(name, c))
+		return cli.PrintJSON(o.stdout, credentialsJSON(name, c))
 	}
 	return printCredentials(o.stdout, &made, c, s)
 }
 
-// chosenLists holds --list against the lists there are.
+// listName is what the authority may call a list.
+var listName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,31}$`)
+
+// chosenLists are those of --list, or the only one there is. A list may be
+// named before its first edition is published.
 func (o ispAdd) chosenLists(s *settings) ([]string, error) {
 	known, err := s.lists()
 	if err != nil {
@@ -72,13 +78,16 @@ func (o ispAdd) chosenLists(s *settings) ([]string, error) {
 	}
 	if len(o.lists) == 0 {
 		if len(known) != 1 {
-			return nil, misused(fmt.Errorf("there are %d lists: which may it fetch?", len(known)), "add --list L,... ("+strings.Join(known, ", ")+")")
+			return nil, cli.Misuse(fmt.Errorf("there are %d lists: which may it fetch?", len(known)), "add --list L,... ("+strings.Join(known, ", ")+")")
 		}
 		return known, nil
 	}
 	for _, list := range o.lists {
+		if !listName.MatchString(list) {
+			return nil, cli.Misuse(fmt.Errorf("list %q is not of the form [a-z][a-z0-9-]{1,31}", list), "")
+		}
 		if !slices.Contains(known, list) {
-			return nil, refused(fmt.Errorf("list %q is unknown", list), "editions has "+either(strings.Join(known, ", "), "no list yet"))
+			fmt.Fprintf(o.stderr, "list %s has no edition yet; editions has %s\n", list, either(strings.Join(known, ", "), "no list"))
 		}
 	}
 	slices.Sort(o.lists)

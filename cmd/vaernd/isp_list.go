@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/vaern/vaern/cmd/internal/cli"
 )
 
 type ispList struct {
@@ -42,17 +45,11 @@ func (o ispList) run() error {
 		all = append(all, describe(&table.ISPs[n]))
 	}
 	if o.json {
-		err = printJSON(o.stdout, all)
+		err = cli.PrintJSON(o.stdout, all)
 	} else {
 		err = o.print(all)
 	}
-	if err == nil && len(table.Refused) > 0 {
-		for _, problem := range table.Refused[1:] {
-			report(o.stderr, problem)
-		}
-		err = table.Refused[0]
-	}
-	return err
+	return errors.Join(append([]error{err}, table.Refused...)...)
 }
 
 func (o ispList) print(all []ispJSON) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/isp"
 )
 
@@ -38,7 +39,7 @@ func (o ispShow) run(name string) error {
 		return ispOutcome(err)
 	}
 	if o.json {
-		return printJSON(o.stdout, describe(&i))
+		return cli.PrintJSON(o.stdout, describe(&i))
 	}
 	_, err = fmt.Fprintf(o.stdout, "name       %s\nlists      %s\naddresses  %s\ncreated    %s\n",
 		i.Name, strings.Join(i.Lists, ", "), addressText(i.Addresses), i.Created.Format(time.RFC3339))

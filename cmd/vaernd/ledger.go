@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -37,26 +35,4 @@ func (l *ledger) last(isp, list string) (receipt, bool) {
 	defer l.mu.Unlock()
 	r, ok := l.got[[2]string{isp, list}]
 	return r, ok
-}
-
-// transferWatch hears of complete zone transfers: the DNS server tells of them
-// in its audit line and nowhere else.
-type transferWatch struct {
-	slog.Handler
-	complete func(isp, zone string, serial blocklist.Serial)
-}
-
-// Handle passes the record on.
-func (t transferWatch) Handle(ctx context.Context, r slog.Record) error {
-	if r.Message == "zone transfer" {
-		found := make(map[string]slog.Value)
-		r.Attrs(func(a slog.Attr) bool {
-			found[a.Key] = a.Value
-			return true
-		})
-		if serial := found["serial"]; serial.Kind() == slog.KindUint64 && found["result"].String() == "complete" {
-			t.complete(found["isp"].String(), found["zone"].String(), blocklist.Serial(serial.Uint64())) //nolint:gosec // it was one
-		}
-	}
-	return t.Handler.Handle(ctx, r)
 }

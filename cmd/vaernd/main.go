@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/vaern/vaern/cmd/internal/cli"
 )
 
 // version is set when a release is built.
@@ -26,22 +28,13 @@ func main() {
 type program struct {
 	stdout, stderr io.Writer
 	configFile     string // --config
-	started        bool   // a command has begun: what fails now is no longer its usage
 }
 
 // run is the whole program: it returns the exit status. It ends early when ctx
 // does.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	p := &program{stdout: stdout, stderr: stderr}
-	root := newRoot(p)
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	cmd, err := root.ExecuteContextC(ctx)
-	if err != nil && !p.started {
-		err = misused(err, "see "+cmd.CommandPath()+" --help")
-	}
-	return report(stderr, err)
+	return cli.Run(ctx, newRoot(p), args, stdout, stderr)
 }
 
 // realNow is the clock of sockets and of TSIG (both are about the network as it

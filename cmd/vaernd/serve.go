@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/dnsfeed"
 	"github.com/vaern/vaern/internal/httpfeed"
 )
@@ -53,17 +54,17 @@ func serve(ctx context.Context, p *program) error {
 		return err
 	}
 	if _, err := blocklist.ParseKeys(s.EditionKeys); err != nil {
-		return misused(err, "edition_keys names the file that vaern init made: keys/edition.allowed_signers")
+		return cli.Misuse(err, "edition_keys names the file that vaern init made: keys/edition.allowed_signers")
 	}
 	log := slog.New(slog.NewJSONHandler(p.stderr, nil))
 	v := &server{settings: s, log: log}
 	served := newLedger(s.now)
 	v.feed = newFeed(s, log)
-	v.dns = &dnsfeed.Server{Log: slog.New(transferWatch{log.Handler(), func(isp, zone string, serial blocklist.Serial) {
+	v.dns = &dnsfeed.Server{Log: log, Now: realNow, Sent: func(isp, zone string, serial blocklist.Serial) {
 		if list := v.feed.listOf(zone); list != "" {
 			served.note(isp, list, serial, "dns")
 		}
-	}}), Now: realNow}
+	}}
 	handler := httpfeed.New(httpfeed.Options{Log: log, Now: realNow, Served: func(isp, list string, serial blocklist.Serial) {
 		served.note(isp, list, serial, "http")
 	}})
@@ -160,7 +161,7 @@ func (s *settings) tlsConfig() (*tls.Config, error) {
 	}
 	cert, err := tls.LoadX509KeyPair(s.HTTP.TLS.Cert, s.HTTP.TLS.Key)
 	if err != nil {
-		return nil, misused(fmt.Errorf("read http.tls: %w", err), "cert and key are PEM files that belong together")
+		return nil, cli.Misuse(fmt.Errorf("read http.tls: %w", err), "cert and key are PEM files that belong together")
 	}
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
 }

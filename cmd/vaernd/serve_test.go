@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/durable"
 	"github.com/vaern/vaern/internal/peers"
 )
@@ -62,10 +63,10 @@ func TestNewEditionIsServedByBothSidesAtOnce(t *testing.T) {
 	if table := d.command(0, "status"); !strings.Contains(table, "nordnet") || !strings.Contains(table, two.Serial.String()) {
 		t.Errorf("status: %s", table)
 	}
-	if status := d.stop(); status != statusDone {
+	if status := d.stop(); status != cli.Done {
 		t.Errorf("stopped with status %d", status)
 	}
-	d.command(statusFailed, "status")
+	d.command(cli.Failed, "status")
 	for _, leak := range []string{"one.example", "two.example", c.Token, c.TSIG.Secret} {
 		if strings.Contains(d.logText(), leak) {
 			t.Errorf("%s is in the log", leak)
@@ -214,7 +215,7 @@ func TestISPChangesTakeEffectWithoutRestart(t *testing.T) {
 	if !both(true)() {
 		t.Error("a broken file of one ISP put another one out")
 	}
-	d.command(statusFailed, "check")
+	d.command(cli.Failed, "check")
 	if err := os.Chmod(filepath.Join(dir, "isps"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -228,14 +229,14 @@ func TestISPChangesTakeEffectWithoutRestart(t *testing.T) {
 	if err := os.Remove(broken); err != nil {
 		t.Fatal(err)
 	}
-	d.command(statusDone, "check")
+	d.command(cli.Done, "check")
 
 	elsewhere := d.addISP("elsewhere", "--address", "198.51.100.0/24")
 	d.within("both are known", func() bool { return strings.Contains(d.logText(), `"isps":2`) })
 	if status, _, _ := d.fetch(elsewhere, "csam/MANIFEST"); status != 401 || d.soa(elsewhere, a.zone()) != 0 {
 		t.Error("an ISP was let in from a wrong address")
 	}
-	d.command(statusDone, "isp", "revoke", "nordnet")
+	d.command(cli.Done, "isp", "revoke", "nordnet")
 	d.within("a revoked ISP is put out", both(false))
 }
 
@@ -265,7 +266,7 @@ func TestExpiredEditionIsServedAndNotReady(t *testing.T) {
 	if !strings.Contains(d.logText(), "edition expired") {
 		t.Error("no warning")
 	}
-	d.command(statusFailed, "check")
+	d.command(cli.Failed, "check")
 }
 
 func TestRestartDoesNotGoBack(t *testing.T) {
@@ -327,7 +328,7 @@ func TestHTTPS(t *testing.T) {
 	if err = errors.Join(err, f.Close(), os.WriteFile(filepath.Join(dir, "header"), []byte("Authorization: Bearer "+c.Token), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	d.command(statusDone, "check")
+	d.command(cli.Done, "check")
 	d.start()
 	for _, version := range []string{"--http1.1", "--http2"} {
 		out, err := peers.Command(t, "curl", "--silent", "--show-error", "--fail", version, "--cacert", filepath.Join(dir, "cert.pem"),
@@ -378,5 +379,5 @@ func TestTakenPortIsAFailure(t *testing.T) {
 	if err := os.WriteFile(again.config, []byte(taken), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	again.command(statusFailed, "serve")
+	again.command(cli.Failed, "serve")
 }

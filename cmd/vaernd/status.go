@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/vaern/vaern/cmd/internal/cli"
 )
 
 type status struct {
@@ -39,14 +41,14 @@ func (o status) run(ctx context.Context) error {
 		return err
 	}
 	if s.Admin == "" {
-		return misused(errors.New("admin is not set: there is no address to ask"), `set admin = "127.0.0.1:9153"`)
+		return cli.Misuse(errors.New("admin is not set: there is no address to ask"), `set admin = "127.0.0.1:9153"`)
 	}
 	answer, err := askStatus(ctx, s.Admin)
 	if err != nil {
-		return failed(fmt.Errorf("ask server: %w", err), "is vaernd serve running with this configuration?")
+		return cli.Fail(fmt.Errorf("ask server: %w", err), "is vaernd serve running with this configuration?")
 	}
 	if o.json {
-		return printJSON(o.stdout, answer)
+		return cli.PrintJSON(o.stdout, answer)
 	}
 	return answer.print(o.stdout)
 }

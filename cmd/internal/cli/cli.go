@@ -6,11 +6,11 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,35 +49,49 @@ func Misuse(err error, hint string) error { return &Error{Misused, err, hint} }
 // Refuse makes err a refusal.
 func Refuse(err error, hint string) error { return &Error{Refused, err, hint} }
 
-// Hint adds a hint to an ordinary error.
-func Hint(err error, hint string) error { return &Error{Failed, err, hint} }
+// Fail adds a hint to an ordinary error.
+func Fail(err error, hint string) error { return &Error{Failed, err, hint} }
 
-// Main runs a program and returns its exit status.
-func Main(root *cobra.Command, args []string) int {
+// Run runs a program and returns its exit status.
+func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	started := false
 	beforeRun(root, func() { started = true })
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetHelpTemplate(root.HelpTemplate() + exitHelp)
-	root.SetOut(os.Stdout)
-	root.SetErr(os.Stderr)
 
-	err := root.Execute()
+	c, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return Done
 	}
+	if !started { // unknown command, flag or argument
+		err = Misuse(err, "see "+c.CommandPath()+" --help")
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", root.Name(), err)
+	if hint := HintOf(err); hint != "" {
+		fmt.Fprintf(stderr, "hint: %s\n", hint)
+	}
 	var e *Error
-	if !errors.As(err, &e) {
-		e = &Error{Status: Failed, Err: err}
-		if !started { // unknown command, flag or argument
-			e.Status, e.Hint = Misused, "see "+root.Name()+" --help"
-		}
+	if errors.As(err, &e) {
+		return e.Status
 	}
-	fmt.Fprintf(root.ErrOrStderr(), "%s: %v\n", root.Name(), err)
-	if e.Hint != "" {
-		fmt.Fprintf(root.ErrOrStderr(), "hint: %s\n", e.Hint)
+	return Failed
+}
+
+// HintOf returns the hint that a command, or a package below it, gave.
+func HintOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) && e.Hint != "" {
+		return e.Hint
 	}
-	return e.Status
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
 }
 
 // beforeRun calls before when a command below root begins its own work: what
