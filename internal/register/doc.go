@@ -20,8 +20,18 @@
 // every MANIFEST publishes commits to the history and tells nothing of it.
 // Who can write the database and knows no officer's key can destroy the
 // register, and can cut its end off; he can not put an entry into it.
-// Cutting the end off is found by comparing with any MANIFEST published
-// since.
+// What no signature covers (a rejection, a reservation, the time of a record,
+// the quorum above the least that production allows, and that a record was
+// there at all) he can change if he makes all hashes anew, and he can found
+// another register with founders of his own. Both give another history, which
+// is found by comparing its head with any MANIFEST published before
+// ([Register.Includes]), and other founders by the officers file as well.
+//
+// Each record is held against the rules with what was known when it was
+// written, and is worth what is known now: if a key is revoked since a moment
+// in the past, its approvals from then on are void, and so are the decisions
+// that lack their quorum without them, the officers whom those added, and
+// what these approved. Keys that a void decision took away stay away.
 //
 // A Register is used by one goroutine. Several processes may use the same
 // register: appending fails if somebody else appended since, and is then

@@ -20,7 +20,7 @@ type Officer struct {
 	Role    blocklist.Role
 	Key     sshsig.PublicKey
 	Added   time.Time
-	Revoked time.Time            // approvals recorded from here on are void; zero: not revoked
+	Revoked time.Time            // approvals recorded from here on are void; zero: not revoked; Added: never counted
 	By      blocklist.DecisionID // the decision that added the officer; zero: a founder
 }
 
@@ -40,6 +40,31 @@ func (s *State) active(name string, t time.Time) *Officer {
 		}
 	}
 	return nil
+}
+
+// owner returns the officer of that key, or nil.
+func (s *State) owner(key sshsig.PublicKey) *Officer {
+	wire := key.Marshal()
+	for _, o := range s.Officers {
+		if bytes.Equal(o.Key.Marshal(), wire) {
+			return o
+		}
+	}
+	return nil
+}
+
+// revocable returns the officers of that name, one for each key the person
+// had, whose approvals would count for less if revoked since a moment. One
+// that is revoked already is among them if it counts until later: that a key
+// was stolen is often known before it is known when.
+func (s *State) revocable(name string, since time.Time) []*Officer {
+	var all []*Officer
+	for _, o := range s.Officers {
+		if o.Name == name && (o.Revoked.IsZero() || since.Before(o.Revoked) && o.Added.Before(o.Revoked)) {
+			all = append(all, o)
+		}
+	}
+	return all
 }
 
 // Founded says whether the register has had its founding police officers:
@@ -64,9 +89,7 @@ func (s *State) addOfficer(c blocklist.OfficerChange, at time.Time, by blocklist
 	if err != nil {
 		return err
 	}
-	s.changeOfficers(func() {
-		s.Officers = append(s.Officers, &Officer{Name: c.Name, Role: c.Role, Key: key, Added: at, By: by})
-	})
+	s.Officers = append(s.Officers, &Officer{Name: c.Name, Role: c.Role, Key: key, Added: at, By: by})
 	return nil
 }
 
@@ -81,27 +104,30 @@ func (s *State) checkNewOfficer(c blocklist.OfficerChange, at time.Time) error {
 	if s.active(c.Name, at) != nil {
 		return fmt.Errorf("officer %q exists: revoke the old key first", c.Name)
 	}
-	for _, o := range s.Officers {
-		if bytes.Equal(o.Key.Marshal(), key.Marshal()) {
-			return fmt.Errorf("the key is officer %q's: every officer needs a key of their own", o.Name)
-		}
+	if o := s.owner(key); o != nil {
+		return fmt.Errorf("the key is, or was, officer %q's: every officer needs a new key of their own", o.Name)
 	}
 	return nil
 }
 
-// changeOfficers keeps what the officers file held before the change, for the
-// case that the process dies between the register and the file.
-func (s *State) changeOfficers(change func()) {
-	s.officersBefore = s.OfficersFile()
-	change()
+// keepOfficersFile keeps what the officers file holds before the record r
+// changes it, for the case that the process dies between the register and the
+// file. In a replay that began again it is what the file held then.
+func (s *State) keepOfficersFile(r record) {
+	if s.isNew(r) {
+		s.hindsight.officersBefore = s.OfficersFile()
+	}
 }
 
 // OfficersFile writes the officers as an OpenSSH allowed_signers file. A
 // revoked key stays, with the end of its validity: ssh-keygen can then verify
-// old signatures at their time.
+// old signatures at their time. A key that never counted is left out.
 func (s *State) OfficersFile() []byte {
 	keys := make([]sshsig.Key, 0, len(s.Officers))
 	for _, o := range s.Officers {
+		if o.Revoked.Equal(o.Added) {
+			continue // valid for no time at all, which the file's form can not say
+		}
 		keys = append(keys, sshsig.Key{
 			Principal: o.Name, Public: o.Key, Comment: string(o.Role),
 			Namespaces: []string{blocklist.DecisionNamespace},
@@ -110,8 +136,8 @@ func (s *State) OfficersFile() []byte {
 	}
 	signers, err := sshsig.NewAllowedSigners(keys)
 	if err != nil {
-		// Every officer was checked on the way in; a key that is valid for no
-		// time at all is the one thing the file's form can not say.
+		// Every officer was checked on the way in: only a clock outside the
+		// years 1970 to 9999 leads here. No command runs with this file.
 		return fmt.Appendf(nil, "# %v\n", err)
 	}
 	return append([]byte("# written by vaern from its register; vaern refuses to run if it is edited\n"), signers.Bytes()...)
@@ -124,7 +150,7 @@ func (s *State) CheckOfficersFile(data []byte) (stale bool, err error) {
 	switch {
 	case bytes.Equal(data, s.OfficersFile()):
 		return false, nil
-	case bytes.Equal(data, s.officersBefore):
+	case bytes.Equal(data, s.hindsight.officersBefore):
 		return true, nil
 	}
 	return false, fmt.Errorf("officers file differs from the register: it was edited by hand; only officer add and officer revoke change it")

@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
+	"maps"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/vaern/vaern/blocklist"
@@ -15,6 +17,7 @@ import (
 type store interface {
 	read(each func(record) error) error
 	body(seq int64) ([]byte, error)
+	last() (int64, error)
 	append(old head, records []record) error
 	close() error
 }
@@ -39,6 +42,7 @@ func Create(path string, now func() time.Time) error {
 	r := record{kind: kindRegister, subject: hex.EncodeToString(id[:]), body: []byte{}}
 	r.follow(head{}, now())
 	if err := errors.Join(s.append(head{}, []record{r}), s.close()); err != nil {
+		_ = os.Remove(path)
 		return fmt.Errorf("create register: %w", err)
 	}
 	return nil
@@ -51,14 +55,11 @@ func Open(path, environment string, now func() time.Time) (*Register, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open register: %w", err)
 	}
-	state, err := replay(s)
-	if err == nil && len(state.Officers) > 0 && state.Environment != environment {
-		err = fmt.Errorf("it is of environment %q, the configuration says %q", state.Environment, environment)
-	}
-	if err != nil {
+	r := &Register{store: s, environment: environment, now: now}
+	if err := r.reload(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open register: %w", err), s.close())
 	}
-	return &Register{state, s, environment, now}, nil
+	return r, nil
 }
 
 // Close releases the register.
@@ -67,41 +68,61 @@ func (r *Register) Close() error { return r.store.close() }
 // maxTries bounds how often a change is tried again after others were first.
 const maxTries = 20
 
-// change appends the record that make returns and lets it take effect. If
+// change appends the records that make returns and lets them take effect. If
 // another process was first, the register is replayed and make asked again.
-func (r *Register) change(make func() (record, error)) error {
+func (r *Register) change(make func() ([]record, error)) error {
 	for range maxTries {
-		rec, err := make()
+		records, err := make()
 		if err != nil {
 			return err
 		}
-		rec.follow(r.head, r.now())
-		err = r.store.append(r.head, []record{rec})
+		old := r.head
+		restart, err := r.try(records)
 		if err == nil {
-			return r.applied(rec)
+			err = r.store.append(old, records)
 		}
-		if !errors.Is(err, errConflict) {
-			return fmt.Errorf("write register: %w", err)
+		if err == nil && !restart {
+			return nil
 		}
-		if err := r.reload(); err != nil {
-			return err
+		// The state is ahead of the history, or other than it should be.
+		again := r.reload()
+		if !errors.Is(err, errConflict) || again != nil {
+			if err != nil {
+				err = fmt.Errorf("write register: %w", err)
+			}
+			return errors.Join(err, again)
 		}
 	}
 	return fmt.Errorf("write register: %w; run the command again", errConflict)
 }
 
-func (r *Register) applied(rec record) error {
-	err := r.apply(rec)
-	if errors.Is(err, errRestart) {
-		return r.reload()
+// try lets records take effect before they are in the history: one that the
+// rules refuse must never get there, or no program could open it again.
+// restart is true if only a replay tells their effect.
+func (r *Register) try(records []record) (restart bool, err error) {
+	for i := range records {
+		next := records[i].follow(r.head, r.now())
+		err := r.effect(records[i])
+		if err != nil && !errors.Is(err, errRestart) {
+			return false, err
+		}
+		restart = restart || err != nil
+		r.head = next
 	}
-	return err
+	return restart, nil
 }
 
+// reload replays the register, which must be the one that it was.
 func (r *Register) reload() error {
 	state, err := replay(r.store)
 	if err != nil {
 		return fmt.Errorf("read register: %w", err)
+	}
+	if len(state.Officers) > 0 && state.Environment != r.environment {
+		return fmt.Errorf("it is of environment %q, the configuration says %q", state.Environment, r.environment)
+	}
+	if r.State != nil && r.ID != state.ID {
+		return fmt.Errorf("%w: it is another register", ErrTampered)
 	}
 	r.State = state
 	return nil
@@ -122,9 +143,11 @@ func (r *Register) Signatures(id blocklist.DecisionID) (map[string][]byte, error
 	all := map[string][]byte{}
 	err := r.store.read(func(rec record) error {
 		if rec.kind == kindApprove && rec.subject == id.String() {
-			first, signature, _ := strings.Cut(string(rec.body), "\n")
-			name, _, _ := strings.Cut(first, " ")
-			all[name] = []byte(signature)
+			a, err := parseApproval(rec.body)
+			if err != nil {
+				return err
+			}
+			all[a.officer] = a.signature
 		}
 		return nil
 	})
@@ -134,39 +157,42 @@ func (r *Register) Signatures(id blocklist.DecisionID) (map[string][]byte, error
 // Found adds an officer without a decision, which is possible only until two
 // police officers have founded the register.
 func (r *Register) Found(c blocklist.OfficerChange) error {
-	return r.change(func() (record, error) {
+	return r.change(func() ([]record, error) {
 		if r.Founded() {
-			return record{}, errors.New("the register is founded: an officer is added by a decision")
+			return nil, errors.New("the register is founded: an officer is added by a decision")
 		}
 		if err := r.checkNewOfficer(c, r.moment()); err != nil {
-			return record{}, err
+			return nil, err
 		}
 		body := fmt.Appendf(nil, "%s\n%s\n%s", r.environment, c.Role, c.Key)
-		return record{kind: kindOfficer, subject: c.Name, body: body}, nil
+		return []record{{kind: kindOfficer, subject: c.Name, body: body}}, nil
 	})
 }
 
 // NewDraft records a decision for officers to sign, and rejects the one it
-// replaces if that is not zero. It gives the decision its ids, and returns
-// it.
+// replaces, in the same moment, if that is not zero. It gives the decision its
+// ids, and returns it.
 func (r *Register) NewDraft(d blocklist.Decision, replaces blocklist.DecisionID) (*Decision, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
 	}
-	if replaces != 0 {
-		// Rejected first: if the process dies in between, nothing is approved
-		// that should not be; the draft is made by running the command again.
-		if err := r.Reject(replaces, "replaced"); err != nil {
-			return nil, err
+	err := r.change(func() ([]record, error) {
+		if !r.Founded() {
+			return nil, errors.New("the register is not founded: it needs two police officers first")
 		}
-	}
-	err := r.change(func() (record, error) {
+		var records []record
+		if replaces != 0 {
+			if _, err := r.draftOf(replaces.String()); err != nil {
+				return nil, err
+			}
+			records = append(records, record{kind: kindReject, subject: replaces.String(), body: []byte("replaced")})
+		}
 		d.Register, d.Environment = r.ID, r.Environment
 		d.ID = blocklist.DecisionID(len(r.Decisions) + 1)
 		for i := range d.Add {
 			d.Add[i].ID = r.nextEntry + blocklist.EntryID(i)
 		}
-		return record{kind: kindDraft, subject: d.ID.String(), body: d.Bytes()}, nil
+		return append(records, record{kind: kindDraft, subject: d.ID.String(), body: d.Bytes()}), nil
 	})
 	if err != nil {
 		return nil, err
@@ -177,21 +203,21 @@ func (r *Register) NewDraft(d blocklist.Decision, replaces blocklist.DecisionID)
 // Approve records an officer's signature over a decision, if it counts.
 // needs says how many approvals the decision needs now.
 func (r *Register) Approve(id blocklist.DecisionID, officer string, signature []byte, needs func(*Decision) int) (*Decision, error) {
-	err := r.change(func() (record, error) {
+	err := r.change(func() ([]record, error) {
 		d, err := r.draftOf(id.String())
 		if err != nil {
-			return record{}, err
+			return nil, err
 		}
-		if _, err := r.checkApproval(d, officer, signature, r.moment()); err != nil {
-			return record{}, err
+		if err := r.checkApproval(d, officer, signature, r.moment()); err != nil {
+			return nil, err
 		}
 		for _, c := range d.Officers {
 			if err := r.CheckOfficer(c); err != nil {
-				return record{}, err
+				return nil, err
 			}
 		}
-		body := fmt.Appendf(nil, "%s %d\n%s", officer, max(needs(d), minQuorum(r.Environment, d)), signature)
-		return record{kind: kindApprove, subject: id.String(), body: body}, nil
+		a := approval{officer, max(needs(d), minQuorum(r.Environment, d)), signature}
+		return []record{{kind: kindApprove, subject: id.String(), body: a.bytes()}}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -205,10 +231,10 @@ func (r *Register) CheckOfficer(c blocklist.OfficerChange) error {
 	switch {
 	case !c.Revoke:
 		return r.checkNewOfficer(c, at)
-	case r.active(c.Name, at) == nil:
-		return fmt.Errorf("there is no active officer %q to revoke", c.Name)
 	case c.Since.After(at):
 		return errors.New("revocation is in the future")
+	case len(r.revocable(c.Name, c.Since)) == 0:
+		return fmt.Errorf("there is no officer %q with a key to revoke: it is unknown, or revoked since then already", c.Name)
 	}
 	return nil
 }
@@ -224,11 +250,11 @@ func (r *Register) moment() time.Time {
 
 // Reject ends an open decision.
 func (r *Register) Reject(id blocklist.DecisionID, reason string) error {
-	return r.change(func() (record, error) {
+	return r.change(func() ([]record, error) {
 		if _, err := r.draftOf(id.String()); err != nil {
-			return record{}, err
+			return nil, err
 		}
-		return record{kind: kindReject, subject: id.String(), body: []byte(reason)}, nil
+		return []record{{kind: kindReject, subject: id.String(), body: []byte(reason)}}, nil
 	})
 }
 
@@ -237,34 +263,47 @@ func (r *Register) Reject(id blocklist.DecisionID, reason string) error {
 // dies now, the number is never given again.
 func (r *Register) Reserve(list string, known []blocklist.Serial, policy string, protected int) (blocklist.Serial, error) {
 	var serial blocklist.Serial
-	err := r.change(func() (record, error) {
-		highest := r.Highest[list].Serial
+	err := r.change(func() ([]record, error) {
+		reserved := r.Highest[list].Serial
+		highest := reserved
 		for _, s := range known {
-			if highest == 0 || s.After(highest) {
+			// RFC 1982 has no order over a full circle: two steps of nearly
+			// half of it each would lead back before what is reserved.
+			if highest == 0 || s.After(highest) && (reserved == 0 || s.After(reserved)) {
 				highest = s
 			}
 		}
 		serial = highest.Next(r.now())
-		return record{kind: kindSerial, subject: list, body: fmt.Appendf(nil, "%v %d %s", serial, protected, policy)}, nil
+		return []record{{kind: kindSerial, subject: list, body: fmt.Appendf(nil, "%v %d %s", serial, protected, policy)}}, nil
 	})
 	return serial, err
 }
 
-// Lost counts, for each list, the entries that would leave if a key were
-// revoked since a moment: those of decisions that then lack their quorum.
+// Lost counts, for each list, the entries that would leave if an officer were
+// revoked since a moment: those of decisions that then lack their quorum, and
+// of decisions by officers whom such decisions added. It replays the history
+// as if, so that it can not differ from what a revocation does.
 func (r *Register) Lost(officer string, since time.Time) map[string]int {
 	lost := map[string]int{}
-	o := r.active(officer, r.moment())
-	if o == nil {
+	targets := r.revocable(officer, since)
+	if !slices.ContainsFunc(targets, func(o *Officer) bool { return r.approvedSince(o, since) }) {
 		return lost
 	}
-	for _, d := range r.Decisions {
-		if d.Status != Approved {
-			continue
+	h := &hindsight{r.head, maps.Clone(r.hindsight.voids), maps.Clone(r.hindsight.carried), nil}
+	for _, o := range targets {
+		h.voids[string(o.Key.Marshal())] = since
+	}
+	then, err := replayWith(r.store, h)
+	for name := range r.lists {
+		stays := map[blocklist.EntryID]bool{}
+		if err == nil { // else all is lost, which asks for more officers
+			for _, e := range then.InForce(name) {
+				stays[e.ID] = true
+			}
 		}
-		for _, a := range d.Approvals {
-			if a.Fingerprint == o.Fingerprint() && !a.Void && !a.At.Before(since) && d.Valid() <= d.Quorum {
-				lost[d.List] += d.Adds
+		for _, e := range r.InForce(name) {
+			if !stays[e.ID] {
+				lost[name]++
 			}
 		}
 	}

@@ -1,15 +1,21 @@
 package register
 
 import (
-	"context"
+	"bytes"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
 	_ "github.com/ncruces/go-sqlite3/driver" // the engine, without cgo
+
+	"github.com/vaern/vaern/internal/durable"
 )
 
 // errConflict is returned by append when somebody else appended first.
@@ -19,8 +25,13 @@ var errConflict = errors.New("the register has changed meanwhile")
 // is ever used; triggers make that a rule for other programs too.
 type sqlite struct{ db *sql.DB }
 
-const schema = `
-CREATE TABLE history (
+const schemaVersion = 1
+
+// schema is all that may be in the file. What is opened is held against it,
+// word for word: a trigger or view of somebody else's could make a record
+// vanish on its way in.
+var schema = []string{
+	`CREATE TABLE history (
 	seq     INTEGER PRIMARY KEY,
 	time    INTEGER NOT NULL,
 	kind    TEXT NOT NULL,
@@ -28,27 +39,29 @@ CREATE TABLE history (
 	nonce   BLOB NOT NULL,
 	hash    BLOB NOT NULL,
 	body    BLOB NOT NULL
-) STRICT;
-CREATE TRIGGER history_no_update BEFORE UPDATE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
-CREATE TRIGGER history_no_delete BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
-PRAGMA user_version = 1;
-`
+) STRICT`,
+	`CREATE TRIGGER history_no_delete BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END`,
+	`CREATE TRIGGER history_no_update BEFORE UPDATE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END`,
+}
 
-// createSQLite makes an empty history in a new file of mode 0600.
+// createSQLite makes an empty history in a new file of mode 0600. If it fails
+// nothing stays; if the process dies, a file that is no register stays, and is
+// in the way until somebody removes it.
 func createSQLite(path string) (*sqlite, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Close(); err != nil {
-		return nil, err
-	}
 	s, err := connectSQLite(path)
-	if err != nil {
-		return nil, err
+	if err = errors.Join(f.Close(), err); err != nil {
+		return nil, errors.Join(err, os.Remove(path))
 	}
-	if _, err := s.db.Exec(schema); err != nil {
-		return nil, errors.Join(err, s.close())
+	all := fmt.Sprintf("BEGIN; %s; PRAGMA user_version = %d; COMMIT", strings.Join(schema, ";"), schemaVersion)
+	if _, err := s.db.Exec(all); err != nil {
+		return nil, errors.Join(explain(err), s.close(), os.Remove(path))
+	}
+	if err := durable.SyncDir(filepath.Dir(path)); err != nil {
+		return nil, errors.Join(err, s.close(), os.Remove(path))
 	}
 	return s, nil
 }
@@ -58,6 +71,9 @@ func openSQLite(path string) (*sqlite, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%s can be read by others: run chmod 600 on it", path)
 	}
@@ -65,25 +81,83 @@ func openSQLite(path string) (*sqlite, error) {
 	if err != nil {
 		return nil, err
 	}
-	var version int
-	if err := s.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
-		return nil, errors.Join(fmt.Errorf("not a register: %w", err), s.close())
-	}
-	if version != 1 {
-		return nil, errors.Join(fmt.Errorf("register has schema %d, this program knows 1", version), s.close())
+	if err := s.checkSchema(); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
 
+func (s *sqlite) checkSchema() error {
+	var version int
+	if err := s.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return fmt.Errorf("not a register: %w", explain(err))
+	}
+	if version == 0 {
+		return errors.New("not a register: it is another program's database, or was never finished")
+	}
+	if version != schemaVersion {
+		return fmt.Errorf("register has schema %d, this program knows %d", version, schemaVersion)
+	}
+	rows, err := s.db.Query("SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY type, name")
+	if err != nil {
+		return explain(err)
+	}
+	defer rows.Close()
+	var found []string
+	for rows.Next() {
+		var statement string
+		if err := rows.Scan(&statement); err != nil {
+			return explain(err)
+		}
+		found = append(found, statement)
+	}
+	if err := rows.Err(); err != nil {
+		return explain(err)
+	}
+	if !slices.Equal(found, schema) {
+		return fmt.Errorf("%w: its tables and triggers are not those of a register", ErrTampered)
+	}
+	return nil
+}
+
+// busyTimeout is how long a command waits for another one to finish writing.
+var busyTimeout = 10 * time.Second
+
+// explain says what to do about the failures that are nobody's fault.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, sqlite3.BUSY):
+		return fmt.Errorf("another program has held the register for %v: wait for it and run the command again: %w", busyTimeout, err)
+	case errors.Is(err, sqlite3.FULL):
+		return fmt.Errorf("nothing was recorded: free space on the disk and run the command again: %w", err)
+	case errors.Is(err, sqlite3.CORRUPT):
+		return fmt.Errorf("the file is damaged: restore it from a backup: %w", err)
+	}
+	return err
+}
+
 // connectSQLite opens the file with a rollback journal and full
 // synchronisation: when a command says that it is done, a power cut changes
-// nothing. Temporary tables stay in memory, never in a file of their own.
+// nothing (extra is full, and the directory after the journal is gone; with
+// full alone, the journal could come back and undo what was acknowledged).
+// The journal holds records too and has the mode of the register. Temporary
+// tables stay in memory, never in a file of their own.
 func connectSQLite(path string) (*sqlite, error) {
-	dsn := (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: url.Values{
+	path, err := filepath.Abs(path) // or :memory: would not be a file
+	if err != nil {
+		return nil, err
+	}
+	query := url.Values{
 		"mode":    {"rw"},
+		"modeof":  {path},
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(10000)", "synchronous(full)", "temp_store(memory)", "trusted_schema(off)"},
-	}.Encode()}).String()
+		"_pragma": {
+			fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(delete)",
+			"synchronous(extra)", "temp_store(memory)", "trusted_schema(off)",
+		},
+	}.Encode()
+	query = strings.ReplaceAll(query, "+", "%20") // SQLite takes a plus for a plus
+	dsn := (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: query}).String()
 	db, err := sql.Open("sqlite3", dsn)
 	if err != nil {
 		return nil, err
@@ -97,13 +171,16 @@ func (s *sqlite) close() error { return s.db.Close() }
 // read calls each for every record in order. It holds nothing open between
 // two records, so that each may read bodies itself.
 func (s *sqlite) read(each func(record) error) error {
-	last, err := s.last()
-	if err != nil {
-		return err
+	var count, last int64
+	if err := s.db.QueryRow("SELECT count(*), coalesce(max(seq), 0) FROM history").Scan(&count, &last); err != nil {
+		return explain(err)
+	}
+	if count != last {
+		return ErrTampered
 	}
 	next, err := s.db.Prepare("SELECT time, kind, subject, nonce, hash, body FROM history WHERE seq = ?")
 	if err != nil {
-		return err
+		return explain(err)
 	}
 	defer next.Close()
 	for seq := int64(1); seq <= last; seq++ {
@@ -111,46 +188,45 @@ func (s *sqlite) read(each func(record) error) error {
 		var unix int64
 		var nonce, hash []byte
 		err := next.QueryRow(seq).Scan(&unix, &r.kind, &r.subject, &nonce, &hash, &r.body)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && (copy(r.nonce[:], nonce) != 16 || copy(r.hash[:], hash) != 32) {
+		switch {
+		case errors.Is(err, sql.ErrNoRows), err == nil && (len(nonce) != len(r.nonce) || len(hash) != len(r.hash)):
 			err = ErrTampered
-		}
-		if err == nil {
-			r.time = time.Unix(unix, 0).UTC()
+		case err == nil:
+			r.time, r.nonce, r.hash = time.Unix(unix, 0).UTC(), [16]byte(nonce), [32]byte(hash)
 			err = each(r)
 		}
 		if err != nil {
-			return fmt.Errorf("record %d: %w", seq, err)
+			return fmt.Errorf("record %d: %w", seq, explain(err))
 		}
 	}
 	return nil
-}
-
-// last returns the number of the last record, or zero.
-func (s *sqlite) last() (seq int64, err error) {
-	err = s.db.QueryRow("SELECT coalesce(max(seq), 0) FROM history").Scan(&seq)
-	return seq, err
 }
 
 // body returns the body of one record.
 func (s *sqlite) body(seq int64) ([]byte, error) {
 	var b []byte
 	err := s.db.QueryRow("SELECT body FROM history WHERE seq = ?", seq).Scan(&b)
-	return b, err
+	return b, explain(err)
 }
 
 // append adds records behind the history that ends in old, all or none.
 func (s *sqlite) append(old head, records []record) error {
-	ctx := context.Background()
-	tx, err := s.db.BeginTx(ctx, nil) // immediate: takes the write lock
+	return explain(s.insert(old, records))
+}
+
+func (s *sqlite) insert(old head, records []record) error {
+	tx, err := s.db.Begin() // immediate: takes the write lock
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // no-op after commit
-	var seq int64                        // not s.last: the one connection is the transaction's
-	if err := tx.QueryRow("SELECT coalesce(max(seq), 0) FROM history").Scan(&seq); err != nil {
+	var seq int64
+	hash := make([]byte, len(old.hash)) // of the record before the first
+	err = tx.QueryRow("SELECT seq, hash FROM history ORDER BY seq DESC LIMIT 1").Scan(&seq, &hash)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	if seq != old.seq {
+	if seq != old.seq || !bytes.Equal(hash, old.hash[:]) {
 		return errConflict
 	}
 	for _, r := range records {

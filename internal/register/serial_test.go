@@ -1,0 +1,88 @@
+package register
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/vaern/vaern/blocklist"
+)
+
+func TestReserveNeverRepeats(t *testing.T) {
+	w := founded(t, "production")
+	var last blocklist.Serial
+	for i, tick := range []time.Duration{0, 0, time.Second, -time.Hour, 0, 2 * time.Hour, -48 * time.Hour, 0} {
+		w.tick(tick)
+		serial, err := w.Reserve("csam", nil, "policy", i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last != 0 && !serial.After(last) {
+			t.Errorf("step %d: %v after %v", i, serial, last)
+		}
+		if last = serial; w.opened("production").Highest["csam"] != (Reservation{serial, "policy", i}) {
+			t.Errorf("step %d: opened with %v", i, w.Highest["csam"])
+		}
+		// The process dies here: nothing was published under that serial, and
+		// the next one is another.
+	}
+	if serial, err := w.Reserve("other", nil, "policy", 0); err != nil || serial != blocklist.Serial(w.now.Unix()) {
+		t.Errorf("another list: %v, %v", serial, err)
+	}
+	w.same()
+}
+
+func TestReserveKnowsPublishedSerials(t *testing.T) {
+	now := blocklist.Serial(start.Unix())
+	for _, c := range []struct {
+		name           string
+		reserved, want blocklist.Serial
+		known          []blocklist.Serial
+	}{
+		{"none", 0, now, nil},
+		{"older", 0, now, []blocklist.Serial{5, now - 1}},
+		{"newer", 0, now + 8, []blocklist.Serial{now + 7, now - 1}},
+		{"newer, other order", 0, now + 8, []blocklist.Serial{now - 1, now + 7}},
+		{"reserved is newest", now + 9, now + 10, []blocklist.Serial{now + 7}},
+		{"wrap", math.MaxUint32, 1, nil},
+		{"wrap, then the time", math.MaxUint32 - 9, math.MaxUint32 - 8, []blocklist.Serial{5000}},
+		{"full circle", now - 1, now + 1<<30 + 1, []blocklist.Serial{now + 1<<30, now + 1<<30 + 1<<30 + 1<<30, now - 3}},
+	} {
+		w := founded(t, "production")
+		if c.reserved != 0 {
+			if _, err := w.Reserve("csam", []blocklist.Serial{c.reserved - 1}, "p", 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := w.Highest["csam"].Serial
+		got, err := w.Reserve("csam", c.known, "p", 0)
+		if err != nil {
+			w.same()
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if before != 0 && !got.After(before) {
+			t.Errorf("%s: %v after %v", c.name, got, before)
+		}
+		if c.reserved == 0 && got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+		for _, k := range c.known {
+			if got == k {
+				t.Errorf("%s: %v is known", c.name, got)
+			}
+		}
+	}
+}
+
+// What could not be read back must not get into the history.
+func TestReservationIsReadable(t *testing.T) {
+	w := founded(t, "production")
+	for _, policy := range []string{"", "two words", "line\n"} {
+		if _, err := w.Reserve("csam", nil, policy+" x y", 1); err == nil {
+			t.Errorf("%q: accepted", policy)
+		}
+		w.same()
+	}
+	w.refused(func() error { _, err := w.Reserve("csam", nil, "", 1); return err }(), "not a reservation")
+}
