@@ -1,6 +1,7 @@
 package blocklist
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -29,7 +30,7 @@ type Build struct {
 
 	Previous *Set // of the published edition; nil if there is none
 	Created  time.Time
-	Baseline *Set // of the edition that growth is counted against; nil if there is none
+	Baseline *Set // of the edition that growth is counted against; nil means Previous
 	Now      time.Time
 
 	// Withdrawn says whether a decision took the target out; a row that is
@@ -213,14 +214,15 @@ func (b *Build) checkGrowth(o *Outcome) {
 			counted = append(counted, e)
 		}
 	}
+	base := cmp.Or(b.Baseline, b.Previous)
 	var rows []Row
 	for _, e := range counted {
-		if !b.Baseline.Covers(e.Target) {
+		if !base.Covers(e.Target) {
 			rows = append(rows, Row{Target: e.Target})
 		}
 	}
 	grown := NewSet(rows).Len()
-	if !b.Policy.MaxGrowth.Exceeded(grown, b.Baseline.Len()) {
+	if !b.Policy.MaxGrowth.Exceeded(grown, base.Len()) {
 		return
 	}
 	named := map[DecisionID]bool{}
@@ -228,7 +230,7 @@ func (b *Build) checkGrowth(o *Outcome) {
 		if b.adds(e.Target) && !named[e.Decision] {
 			named[e.Decision] = true
 			o.Refused = append(o.Refused, Refusal{RuleGrowth, e.Decision.String(), fmt.Sprintf(
-				"%d more than the %d of a day ago; max_growth is %s", grown, b.Baseline.Len(), b.Policy.MaxGrowth)})
+				"%d more than the %d of a day ago; max_growth is %s", grown, base.Len(), b.Policy.MaxGrowth)})
 		}
 	}
 }

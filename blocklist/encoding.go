@@ -28,7 +28,7 @@ var encodings = []encoding{
 		// One member without name or time: the same text gives the same file,
 		// and no client stops early at a second member.
 		suffix: ".gz",
-		writer: func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, 6) },
+		writer: newGzip,
 		reader: func(r io.Reader) (io.ReadCloser, error) {
 			z, err := gzip.NewReader(r)
 			if err != nil {
@@ -52,6 +52,8 @@ var encodings = []encoding{
 		},
 	},
 }
+
+func newGzip(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, 6) }
 
 // open returns the plain text of the compressed file at path.
 func (enc encoding) open(path string) (io.ReadCloser, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 )
 
 // entriesName is the file that says everything an edition says of its rows;
@@ -54,6 +55,19 @@ func writeEntries(w io.Writer, _ Serial, set *Set) error {
 	return b.Flush()
 }
 
+// check holds category and date to their forms, unless last has the same.
+func (r Row) check(last Row) error {
+	if r.Category != last.Category && r.Category != "" && !categoryForm.MatchString(r.Category) {
+		return errors.New("not a category")
+	}
+	if r.Added != last.Added && r.Added != "" {
+		if _, err := time.Parse(time.DateOnly, r.Added); err != nil {
+			return errors.New("not a date")
+		}
+	}
+	return nil
+}
+
 // readEntries is the inverse of writeEntries. It accepts only what that could
 // have written: canonical targets in order, each once, none covered.
 func readEntries(r io.Reader) (*Set, error) {
@@ -67,6 +81,7 @@ func readEntries(r io.Reader) (*Set, error) {
 		return nil, errors.New("not the header line " + entriesHeader)
 	}
 	var rows []Row
+	last := Row{} // most rows have the category and date of the one before
 	for {
 		f, err := c.Read()
 		if errors.Is(err, io.EOF) {
@@ -86,7 +101,12 @@ func readEntries(r io.Reader) (*Set, error) {
 		if t.Reveal() != f[1] || len(rows) > 0 && rows[len(rows)-1].Target.Compare(t) >= 0 {
 			return nil, errors.New("rows are not canonical and in order")
 		}
-		rows = append(rows, Row{t, f[2], f[3]})
+		row := Row{t, f[2], f[3]}
+		if err := row.check(last); err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+		last = row
 	}
 	n := len(rows)
 	set := NewSet(rows)

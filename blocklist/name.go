@@ -146,7 +146,7 @@ func isNumber(label string) bool {
 	if rest, ok := strings.CutPrefix(label, "0x"); ok {
 		return strings.Trim(rest, "0123456789abcdef") == ""
 	}
-	return strings.Trim(label, "0123456789") == ""
+	return label != "" && strings.Trim(label, "0123456789") == ""
 }
 
 func looksLikeIPv6(s string) bool {

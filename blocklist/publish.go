@@ -55,6 +55,9 @@ func publish(p Publication, set *Set) (*Edition, error) {
 	if err != nil {
 		return nil, err
 	}
+	if old != nil && p.Manifest.Previous != old.Serial {
+		return nil, fmt.Errorf("previous is %v, the latest edition is %v", p.Manifest.Previous, old.Serial)
+	}
 	hidden := filepath.Join(p.Dir, durable.TempPrefix+p.Manifest.Serial.String())
 	defer os.RemoveAll(hidden) //nolint:errcheck // gone already when the rename was reached
 	if err := makeGroupDir(p.Dir, hidden); err != nil {

@@ -1,6 +1,8 @@
 package blocklist
 
 import (
+	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,22 +21,33 @@ type Row struct {
 // each target once, names that a domain covers left out. It is immutable and
 // safe for concurrent use.
 type Set struct {
-	rows    [3][]Row
-	domains map[string]struct{}
+	rows [3][]Row
+	// hasDomain looks a domain up. The table is behind a function because fmt
+	// shows the keys of any map that it can reach.
+	hasDomain func(text string) bool
 }
 
 // NewSet sorts rows and leaves out duplicates (the first one given wins) and
 // hosts and domains below a domain. It takes ownership of rows.
 func NewSet(rows []Row) *Set {
-	slices.SortStableFunc(rows, func(a, b Row) int { return a.Target.Compare(b.Target) })
+	rows = sorted(rows)
 	rows = slices.CompactFunc(rows, func(a, b Row) bool { return a.Target.Compare(b.Target) == 0 })
 
-	s := &Set{domains: make(map[string]struct{}, len(rows))}
+	domains := make(map[string]struct{}, len(rows))
+	shortest := maxNameText // spares the look-up of every top-level domain
 	for _, r := range rows {
-		if r.Target.Unit == Domain {
-			s.domains[r.Target.Reveal()] = struct{}{}
+		if text := r.Target.Reveal(); r.Target.Unit == Domain {
+			domains[text] = struct{}{}
+			shortest = min(shortest, len(text))
 		}
 	}
+	s := &Set{hasDomain: func(text string) bool {
+		if len(text) < shortest {
+			return false
+		}
+		_, ok := domains[text]
+		return ok
+	}}
 	for _, r := range rows {
 		t := r.Target
 		if t.Unit == URL || !s.coveredAbove(t.Reveal()) && (t.Unit == Domain || !s.hasDomain(t.Reveal())) {
@@ -44,8 +57,40 @@ func NewSet(rows []Row) *Set {
 	return s
 }
 
-// Format prints how much a set holds and no more: the map of domains would
-// show its keys.
+// sorted returns rows in the order of [Target.Compare], equal ones as given.
+// Most comparisons end within the first octets, which lie side by side; the
+// texts are all over the memory.
+func sorted(rows []Row) []Row {
+	if slices.IsSortedFunc(rows, func(a, b Row) int { return a.Target.Compare(b.Target) }) {
+		return rows
+	}
+	type key struct {
+		head uint64 // unit, then the first seven octets
+		text string
+		i    int
+	}
+	order := make([]key, len(rows))
+	for i, r := range rows {
+		text := r.Target.Reveal()
+		var head [8]byte
+		head[0] = byte(r.Target.Unit)
+		copy(head[1:], text)
+		order[i] = key{binary.BigEndian.Uint64(head[:]), text, i}
+	}
+	slices.SortFunc(order, func(a, b key) int {
+		if a.head != b.head {
+			return cmp.Compare(a.head, b.head)
+		}
+		return cmp.Or(strings.Compare(a.text, b.text), cmp.Compare(a.i, b.i))
+	})
+	moved := make([]Row, len(rows))
+	for to, k := range order {
+		moved[to] = rows[k.i]
+	}
+	return moved
+}
+
+// Format prints how much a set holds and no more.
 func (s Set) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "set of %d", s.Len()) }
 
 // Rows returns the rows of one unit in order. The caller must not change them.
@@ -75,11 +120,6 @@ func (s *Set) Find(t Target) (Row, bool) {
 		return Row{}, false
 	}
 	return rows[i], true
-}
-
-func (s *Set) hasDomain(text string) bool {
-	_, ok := s.domains[text]
-	return ok
 }
 
 func (s *Set) coveredAbove(text string) (covered bool) {

@@ -1,0 +1,207 @@
+package blocklist
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+func entry(t testing.TB, id EntryID, fields ...string) Entry {
+	t.Helper()
+	var f [10]string
+	copy(f[:], fields)
+	e, err := NewEntry(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.ID = id
+	return e
+}
+
+func exampleDecision(t testing.TB) *Decision {
+	return &Decision{
+		Register: strings.Repeat("0f", 16), Environment: "production", List: "csam", ID: 7, Basis: "order 12/2026 of the court",
+		Add: []Entry{
+			entry(t, 12, "domain", "bad.example", "malware", "hotline", "H-1", "vault/9", "yes", "no", "2026-12-31", "a note, with ü"),
+			entry(t, 13, "url", "http://shop.example/a,b"),
+		},
+		Withdraw: []Withdrawal{{3, target(t, "domain old.example")}, {11, target(t, "host www.old.example")}},
+		Officers: []OfficerChange{
+			{Name: "alice", Role: Police, Key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"}, {Revoke: true, Name: "bob@police", Since: noon},
+		},
+		Overrides: []Override{{RuleGrowth, 5, strings.Repeat("ab", 32)}},
+	}
+}
+
+func TestDecisionText(t *testing.T) {
+	want := strings.ReplaceAll(`vaern decision 1
+register: 0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f
+environment: production
+list: csam
+id: D7
+basis: order 12/2026 of the court
++ E12|domain|bad.example|malware|hotline|H-1|vault/9|yes|no|2026-12-31|a note, with ü
++ E13|url|http://shop.example/a,b||||||||
+- E3|domain|old.example
+- E11|host|www.old.example
+officer add|alice|police|ssh-ed25519 AAAAC3NzaC1lZDI1NTE5
+officer revoke|bob@police|2026-11-23T12:00:00Z
+override|growth|D5|`+strings.Repeat("ab", 32)+"\n", "|", "\t")
+	d := exampleDecision(t)
+	if got := string(d.Bytes()); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	back, err := ParseDecision([]byte(want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(back.Bytes(), []byte(want)) || len(back.Add) != 2 || back.Add[0].Note != "a note, with ü" || !back.Officers[1].Since.Equal(noon) {
+		t.Error("it does not come back")
+	}
+	if len(Digest([]byte(want))) != 64 {
+		t.Error("digest is not a sha256")
+	}
+}
+
+func TestDecisionIsWrittenByID(t *testing.T) {
+	d := exampleDecision(t)
+	want := d.Bytes()
+	d.Add[0], d.Add[1] = d.Add[1], d.Add[0]
+	d.Withdraw[0], d.Withdraw[1] = d.Withdraw[1], d.Withdraw[0]
+	if !bytes.Equal(d.Bytes(), want) {
+		t.Error("order of the fields shows in the text")
+	}
+	if d.Add[0].ID != 13 {
+		t.Error("writing changed the decision")
+	}
+}
+
+func TestParseDecisionRefuses(t *testing.T) {
+	good := string(exampleDecision(t).Bytes())
+	replace := func(old, new string) string {
+		if !strings.Contains(good, old) {
+			t.Fatalf("%q is not in the decision", old)
+		}
+		return strings.Replace(good, old, new, 1)
+	}
+	lines := strings.SplitAfter(good, "\n")
+	for what, text := range map[string]string{
+		"empty":              "",
+		"magic":              replace("decision 1", "decision 2"),
+		"no last LF":         strings.TrimSuffix(good, "\n"),
+		"empty line":         good + "\n",
+		"CRLF":               strings.ReplaceAll(good, "\n", "\r\n"),
+		"tab in the basis":   replace("order ", "order\t"),
+		"control in basis":   replace("order ", "order\x1b"),
+		"control in note":    replace("a note", "a\x07note"),
+		"NUL in a note":      replace("a note", "a\x00note"),
+		"C1 in a note":       replace("a note", "a\u0085note"),
+		"UTF-8":              replace("a note", "a\xffnote"),
+		"line separator":     replace("a note", "a\u2028note"),
+		"one field more":     replace("a note", "a\tnote"),
+		"one field less":     replace("\tvault/9", ""),
+		"spelling":           replace("bad.example", "Bad.example"),
+		"spelling of a URL":  replace("http://shop", "HTTP://shop"),
+		"spelling, withdraw": replace("old.example", "OLD.example"),
+		"id":                 replace("E12", "E012"),
+		"id of the decision": replace("D7", "7"),
+		"id 0":               replace("E3", "E0"),
+		"unit":               replace("E12\tdomain", "E12\tname"),
+		"category":           replace("malware", "Malware"),
+		"category reserved":  replace("malware", StandingCategory),
+		"answer":             replace("\tyes\t", "\tperhaps\t"),
+		"date":               replace("2026-12-31", "2026-12-32"),
+		"ids out of order":   strings.Join(append(append([]string{}, lines[:6]...), lines[7], lines[6]), ""),
+		"id twice":           strings.Join(append(append([]string{}, lines[:6]...), lines[6], lines[6]), ""),
+		"withdrawn twice":    strings.Join(append(append([]string{}, lines[:6]...), lines[8], lines[8]), ""),
+		"kinds out of order": strings.Join(append(append([]string{}, lines[:6]...), lines[8], lines[7]), ""),
+		"unknown kind":       good + "expire\tE12\n",
+		"role":               replace("\tpolice\t", "\tadmin\t"),
+		"officer's name":     replace("alice", "../alice"),
+		"key":                replace("AAAAC3", "AAAA C3"),
+		"fraction":           replace("12:00:00Z", "12:00:00.000Z"),
+		"revoke, no time":    replace("2026-11-23T12:00:00Z", "now"),
+		"rule":               replace("growth", "root"),
+		"digest":             replace("abab", "ABAB"),
+		"key order":          replace("list: csam\nid: D7\n", "id: D7\nlist: csam\n"),
+	} {
+		_, err := ParseDecision([]byte(text))
+		if err == nil {
+			t.Errorf("%s is accepted", what)
+		} else if strings.Contains(err.Error(), ".example") {
+			t.Errorf("%s: the error tells the name", what)
+		}
+	}
+}
+
+func TestScanDecisionStopsAtAnError(t *testing.T) {
+	text := exampleDecision(t).Bytes()
+	fail := fmt.Errorf("enough")
+	for i, each := range []Each{
+		{Add: func(Entry) error { return fail }},
+		{Withdraw: func(Withdrawal) error { return fail }},
+		{Officer: func(OfficerChange) error { return fail }},
+		{Override: func(Override) error { return fail }},
+	} {
+		if _, err := ScanDecision(text, each); err == nil {
+			t.Errorf("%d: the error is lost", i)
+		}
+	}
+	if d, err := ScanDecision(text, Each{}); err != nil || d.ID != 7 || d.Add != nil {
+		t.Errorf("skipping everything: %v, %v", d, err)
+	}
+}
+
+func TestDecisionCheck(t *testing.T) {
+	for basis, ok := range map[string]bool{
+		"order 12": true, "": false, "a\nb": false, "a\tb": false, strings.Repeat("x", 4096): true, strings.Repeat("x", 4097): false, "\xff": false,
+	} {
+		if err := (&Decision{Basis: basis}).Check(); (err == nil) != ok {
+			t.Errorf("%.10q: %v", basis, err)
+		}
+	}
+	since := OfficerChange{Revoke: true, Name: "bob", Since: noon.Add(time.Millisecond)}
+	if since.Check() == nil {
+		t.Error("a fraction of a second is accepted")
+	}
+}
+
+func TestNewEntry(t *testing.T) {
+	ok := [10]string{"domain", "BAD.example", "malware", "s", "r", "e", "yes", "no", "2026-02-28", "n"}
+	for what, c := range map[string]struct {
+		field int
+		text  string
+		ok    bool
+	}{
+		"good": {9, "n", true}, "unit": {0, "Domain", false}, "no unit": {0, "", false}, "target": {1, "bad_.example", false},
+		"longest category": {2, strings.Repeat("a", 32), true}, "category too long": {2, strings.Repeat("a", 33), false}, "category, LF": {2, "a\n", false},
+		"empty": {3, "", true}, "longest": {3, strings.Repeat("a", 4096), true}, "too long": {3, strings.Repeat("a", 4097), false},
+		"tab": {4, "a\tb", false}, "LF": {5, "a\n", false}, "answer": {6, "Yes", false}, "no answer": {7, "", true}, "no date": {8, "2026-02-30", false},
+		"date, short": {8, "2026-2-3", false}, "replacement": {9, "\ufffd", false},
+	} {
+		f := ok
+		f[c.field] = c.text
+		e, err := NewEntry(f)
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", what, err)
+		}
+		if c.ok && (e.Target.Reveal() != "bad.example" || *e.texts()[0] != f[3] || *e.texts()[6] != f[9]) {
+			t.Errorf("%s: fields are mixed up", what)
+		}
+	}
+}
+
+func FuzzDecision(f *testing.F) {
+	good := exampleDecision(f).Bytes()
+	f.Add(good)
+	f.Add(bytes.Replace(good, []byte("12:00:00Z"), []byte("12:00:00.0Z"), 1))
+	f.Add(good[:bytes.Index(good, []byte("+ "))])
+	f.Fuzz(func(t *testing.T, text []byte) {
+		d, err := ParseDecision(text)
+		if err == nil && !bytes.Equal(d.Bytes(), text) {
+			t.Fatalf("written again it is\n%q\nnot\n%q", d.Bytes(), text)
+		}
+	})
+}
