@@ -216,6 +216,16 @@ func (e *Edition) Set() (*Set, error) {
 	return set, nil
 }
 
+// Holds says whether the edition says of its rows exactly what set says.
+func (e *Edition) Holds(set *Set) (bool, error) {
+	h := sha256.New()
+	if err := writeEntries(h, e.Serial, set); err != nil {
+		return false, err
+	}
+	want, _ := e.File(entriesName)
+	return [32]byte(h.Sum(nil)) == want.Sum, nil
+}
+
 // OpenText returns the plain form of one of the edition's texts. It gives out
 // no more than the size MANIFEST declares, and an error at the end if size or
 // sum differ.

@@ -289,8 +289,8 @@ func (a *authority) unchanged(l *ListConfig, old *published, set *blocklist.Set)
 		old.Settle != l.Settle.Duration || old.Expires.Sub(old.Created) != l.ValidFor.Duration {
 		return false, nil
 	}
-	if d := blocklist.Diff(old.set, set); len(d.Added)+len(d.Removed) > 0 {
-		return false, nil
+	if same, err := old.Holds(set); err != nil || !same {
+		return false, err
 	}
 	for _, f := range l.zone().Files() {
 		want, ok := old.File(f.Name)

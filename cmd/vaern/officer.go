@@ -66,7 +66,7 @@ func (a *authority) addOfficer(name, role, pubkey, basis string) error {
 	}
 	if !a.reg.Founded() {
 		if err := a.reg.Found(change); err != nil {
-			return fmt.Errorf("add officer: %w", err)
+			return cli.Refuse(fmt.Errorf("add officer: %w", err), "vaern officer list shows who there is")
 		}
 		if err := a.writeOfficers(); err != nil {
 			return err
@@ -83,7 +83,7 @@ func (a *authority) draftOfficer(change blocklist.OfficerChange, basis, fingerpr
 		return err
 	}
 	if err := a.reg.CheckOfficer(change); err != nil {
-		return cli.Misuse(err, "vaern officer list shows who there is")
+		return cli.Refuse(err, "vaern officer list shows who there is")
 	}
 	d, err := a.reg.NewDraft(blocklist.Decision{List: blocklist.NoList, Basis: basis, Officers: []blocklist.OfficerChange{change}}, 0)
 	if err != nil {
