@@ -63,7 +63,7 @@ var table = []room{
 }
 
 // support is code for tests; no program contains it.
-var support = []string{"internal/housetest", "internal/peers"}
+var support = []string{"internal/housetest", "internal/peers", "internal/e2e"}
 
 func with(list []string, more ...string) []string {
 	return append(slices.Clip(list), more...)
