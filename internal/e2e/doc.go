@@ -1,0 +1,16 @@
+// Package e2e tests Vaern as its users have it: the programs themselves, run by their command lines, and judged by other
+// people's programs. It has nothing but tests.
+//
+// TestMain builds vaern and vaernd once. A test makes a world, which is an authority in a directory of its own, decides,
+// compiles, serves, and looks at the outcome with ssh-keygen, sha256sum, dig, kdig, curl and zstd, or through BIND,
+// PowerDNS Recursor and Unbound.
+//
+// # Input
+//
+// The lists are those of ../shared/data beside the repository. Where they are not, synthetic ones of the same shape take
+// their place; both go through the same tests.
+//
+// # Secrets
+//
+// Every world keeps what the programs printed. When its test ends, no listed name, token or TSIG secret may stand in it.
+package e2e
