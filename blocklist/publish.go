@@ -2,6 +2,7 @@ package blocklist
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -136,11 +137,11 @@ func writeFiles(dir string, files []File, serial Serial, set *Set) ([]FileSum, e
 		})
 	}
 	wg.Wait()
-	var all []FileSum
-	for _, s := range sums {
-		all = append(all, s...)
+	// One full disk fails every file: the first failure says it.
+	if err := cmp.Or(errs...); err != nil {
+		return nil, err
 	}
-	return all, errors.Join(append(errs, durable.SyncDir(dir))...)
+	return slices.Concat(sums...), durable.SyncDir(dir)
 }
 
 func writeBinary(dir string, f File, serial Serial, set *Set) ([]FileSum, error) {

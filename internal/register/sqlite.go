@@ -130,6 +130,8 @@ func explain(err error) error {
 		return fmt.Errorf("another program has held the register for %v: wait for it and run the command again: %w", busyTimeout, err)
 	case errors.Is(err, sqlite3.FULL):
 		return fmt.Errorf("nothing was recorded: free space on the disk and run the command again: %w", err)
+	case errors.Is(err, sqlite3.IOERR): // what a full disk looks like from here
+		return fmt.Errorf("nothing was recorded: is the disk full, or failing? %w", err)
 	case errors.Is(err, sqlite3.CORRUPT):
 		return fmt.Errorf("the file is damaged: restore it from a backup: %w", err)
 	}
