@@ -1,4 +1,4 @@
-# build   the four programs into bin/
+# build   the programs into bin/
 # demo    the whole chain on this machine, with synthetic data: make demo ARGS=--once
 # test    everything: build, check, and all tests under the race detector, against real DNS servers
 # check   formatting, vet, staticcheck, the house rules

@@ -177,7 +177,7 @@ func TestBuildDates(t *testing.T) {
 	dates := map[string]string{}
 	for u := range unitNames {
 		for _, r := range b.Run().Set.Rows(Unit(u)) {
-			dates[r.Target.Key()] = r.Added + " " + r.Category
+			dates[r.Target.RevealKey()] = r.Added + " " + r.Category
 		}
 	}
 	if diff := cmp.Diff(map[string]string{

@@ -145,13 +145,11 @@ func (d *Decision) header() []headerField {
 	}
 }
 
-// Check says whether the fields can be written as a text that parses back.
+// Check says whether the basis can stand in the text. The other fields were
+// checked where they were made.
 func (d *Decision) Check() error {
-	if len(d.Basis) > maxFieldText {
-		return fmt.Errorf("basis is longer than %d octets", maxFieldText)
-	}
-	if d.Basis == "" || checkField(d.Basis) != nil {
-		return errors.New("basis must be one line of text, without control characters")
+	if err := CheckLine(d.Basis); err != nil {
+		return fmt.Errorf("basis: %w", err)
 	}
 	return nil
 }

@@ -309,8 +309,8 @@ func History(dir string, keys *sshsig.AllowedSigners) ([]*Manifest, error) {
 	return all, err
 }
 
-// ParseKeys reads an edition_keys file: keys of the principal "edition".
-func ParseKeys(path string) (*sshsig.AllowedSigners, error) {
+// LoadKeys reads an edition_keys file: keys of the principal "edition".
+func LoadKeys(path string) (*sshsig.AllowedSigners, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read edition keys: %w", err)

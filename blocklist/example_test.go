@@ -53,7 +53,6 @@ func Example() {
 			Register: blocklist.RegisterHead{Records: 12, Hash: blocklist.Digest([]byte("the last record"))},
 		},
 		Keys: keys,
-		Now:  now,
 		Sign: func(manifest []byte) ([]byte, error) {
 			return sshsig.Sign(signer, blocklist.EditionNamespace, manifest)
 		},

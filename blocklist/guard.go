@@ -27,7 +27,6 @@ type Policy struct {
 	// to a name of each unit (field note RZ1); the DNS side knows it.
 	MaxText   func(Unit) int
 	MaxGrowth Limit
-	MaxShrink Limit
 }
 
 // Finding is what a guard says of one target. A flag informs; everything else

@@ -48,7 +48,7 @@ func TestBuildOverTime(t *testing.T) {
 			b := &Build{
 				Policy: &Policy{Protected: guard, MaxGrowth: Limit{rapid.IntRange(0, 20).Draw(t, "count"), 10}}, Standing: standing,
 				Today: fmt.Sprintf("2026-11-%02d", step+1), Previous: previous, Created: noon, Now: later(time.Duration(rapid.IntRange(-1, 1000).Draw(t, "clock")) * time.Hour),
-				Withdrawn:  func(o Target) bool { return withdrawn[o.Key()] },
+				Withdrawn:  func(o Target) bool { return withdrawn[o.RevealKey()] },
 				Overridden: func(Rule, DecisionID) bool { return false },
 			}
 			for _, k := range sortedKeys(inForce) {
@@ -105,7 +105,7 @@ func check(t *rapid.T, b *Build, o Outcome, inForce map[string]Listed, withdrawn
 		return
 	}
 	for _, r := range Diff(b.Previous, o.Set).Removed {
-		if k := r.Target.Key(); !withdrawn[k] && !o.Set.Covers(r.Target) {
+		if k := r.Target.RevealKey(); !withdrawn[k] && !o.Set.Covers(r.Target) {
 			t.Fatalf("%s is gone without a decision", k)
 		}
 	}
@@ -116,7 +116,7 @@ func check(t *rapid.T, b *Build, o Outcome, inForce map[string]Listed, withdrawn
 				want = old.Added
 			}
 			if r.Added != want {
-				t.Fatalf("%s was added %s, want %s", r.Target.Key(), r.Added, want)
+				t.Fatalf("%s was added %s, want %s", r.Target.RevealKey(), r.Added, want)
 			}
 		}
 	}

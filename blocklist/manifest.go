@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // manifestMagic is the first line of every MANIFEST.
@@ -102,73 +101,6 @@ func (m *Manifest) header() []headerField {
 		countField("hosts", &m.Hosts),
 		countField("urls", &m.URLs),
 	}
-}
-
-type headerField struct {
-	key   string
-	write func() string
-	read  func(string) error
-}
-
-func textField(key string, p *string) headerField {
-	return headerField{key, func() string { return *p }, func(s string) error {
-		*p = s
-		return checkField(s)
-	}}
-}
-
-func serialField(key string, p *Serial) headerField {
-	return headerField{key, func() string { return p.String() }, func(s string) (err error) {
-		if s == "0" && key == "previous" {
-			*p = 0
-			return nil
-		}
-		*p, err = ParseSerial(s)
-		return err
-	}}
-}
-
-func timeField(key string, p *time.Time) headerField {
-	return headerField{key, func() string { return p.UTC().Format(time.RFC3339) }, func(s string) (err error) {
-		*p, err = time.Parse("2006-01-02T15:04:05Z", s)
-		return err
-	}}
-}
-
-func countField(key string, p *int) headerField {
-	return headerField{key, func() string { return strconv.Itoa(*p) }, func(s string) (err error) {
-		*p, err = strconv.Atoi(s)
-		if err == nil && *p < 0 {
-			err = errors.New("negative")
-		}
-		return err
-	}}
-}
-
-// shortDuration writes a duration without zero minutes and seconds: 1h.
-func shortDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
-
-// checkField holds a single-line field of a MANIFEST or a signed decision to
-// its form: UTF-8 without control characters.
-func checkField(s string) error {
-	if !utf8.ValidString(s) {
-		return errors.New("control character or invalid UTF-8 in a field")
-	}
-	for _, r := range s {
-		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 || r == 0xfffd || r == 0x2028 || r == 0x2029 {
-			return errors.New("control character or invalid UTF-8 in a field")
-		}
-	}
-	return nil
 }
 
 // Bytes returns the text of the manifest: exactly what was parsed, or what
@@ -296,37 +228,5 @@ func (p *manifestParser) sum(line string) error {
 	}
 	copy(p.m.Files[p.sums].Sum[:], b)
 	p.sums++
-	return nil
-}
-
-// CheckSuccessor is the one gate: it says whether an edition may follow
-// another. Maker, server and client all ask it. old is nil if there is none
-// yet. A client may have missed editions in between, so next.Previous may be
-// later than old, but never earlier: that would be a second branch.
-func CheckSuccessor(old, next *Manifest, now time.Time) error {
-	switch {
-	case !now.Before(next.Expires):
-		return fmt.Errorf("edition %v expired at %s", next.Serial, next.Expires.Format(time.RFC3339))
-	case !next.Expires.After(next.Created):
-		return fmt.Errorf("edition %v expires before it was created", next.Serial)
-	case next.Domains+next.Hosts+next.URLs == 0:
-		return fmt.Errorf("edition %v is empty", next.Serial)
-	case next.Previous != 0 && !next.Serial.After(next.Previous):
-		return fmt.Errorf("edition %v is not after its own previous %v", next.Serial, next.Previous)
-	case old == nil:
-		return nil
-	case next.Authority != old.Authority:
-		return errors.New("edition is of another authority")
-	case next.Environment != old.Environment:
-		return fmt.Errorf("edition is of environment %q, not %q", next.Environment, old.Environment)
-	case next.List != old.List || next.Zone != old.Zone:
-		return errors.New("edition is of another list or zone")
-	case !next.Serial.After(old.Serial):
-		return fmt.Errorf("edition %v is not after %v", next.Serial, old.Serial)
-	case next.Created.Before(old.Created):
-		return fmt.Errorf("edition %v was created before %v", next.Serial, old.Serial)
-	case next.Previous == 0 || old.Serial.After(next.Previous):
-		return fmt.Errorf("edition %v does not know %v", next.Serial, old.Serial)
-	}
 	return nil
 }

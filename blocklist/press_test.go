@@ -74,7 +74,7 @@ func (p *press) publication(serial, previous Serial) Publication {
 	m := *exampleManifest()
 	m.Serial, m.Previous, m.Files = serial, previous, nil
 	return Publication{
-		Dir: p.dir, Manifest: m, Files: []File{fakeZone, fakeImage}, Keys: p.keys, Now: noon,
+		Dir: p.dir, Manifest: m, Files: []File{fakeZone, fakeImage}, Keys: p.keys,
 		Sign: func(text []byte) ([]byte, error) { return sshsig.Sign(p.sign, EditionNamespace, text) },
 	}
 }

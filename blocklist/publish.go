@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/vaern/vaern/internal/durable"
 	"github.com/vaern/vaern/internal/sshsig"
@@ -32,12 +31,11 @@ type Publication struct {
 	Files    []File   // files beside the lists, in the order of MANIFEST
 	Sign     func(manifest []byte) (armored []byte, err error)
 	Keys     *sshsig.AllowedSigners // what readers will check the signature with
-	Now      time.Time
 }
 
 // Publish writes an edition, opens and checks it as a reader would, and only
 // then makes it the latest. Order: files, fsync, MANIFEST and signature,
-// fsync, rename the directory to its serial, verify, replace latest.
+// fsync, verify, rename the directory to its serial, replace latest.
 //
 // If the process dies before the last step the old edition stays published;
 // what is left is a hidden directory, which the next holder of the lock
@@ -80,7 +78,7 @@ func publish(p Publication, set *Set) (*Edition, error) {
 		if old != nil {
 			before = old.Manifest
 		}
-		err = CheckSuccessor(before, e.Manifest, p.Now)
+		err = CheckSuccessor(before, e.Manifest, e.Created)
 	}
 	if err != nil {
 		return nil, err

@@ -83,15 +83,15 @@ func TestDiffGivesTheOther(t *testing.T) {
 		d := Diff(a, b)
 		applied := []string{}
 		for _, k := range keys(a) {
-			if !slices.ContainsFunc(d.Removed, func(r Row) bool { return r.Target.Key() == k }) {
+			if !slices.ContainsFunc(d.Removed, func(r Row) bool { return r.Target.RevealKey() == k }) {
 				applied = append(applied, k)
 			}
 		}
 		for _, r := range d.Added {
-			if slices.Contains(applied, r.Target.Key()) {
-				t.Fatalf("%s is added, and was there", r.Target.Key())
+			if slices.Contains(applied, r.Target.RevealKey()) {
+				t.Fatalf("%s is added, and was there", r.Target.RevealKey())
 			}
-			applied = append(applied, r.Target.Key())
+			applied = append(applied, r.Target.RevealKey())
 		}
 		slices.Sort(applied)
 		if diff := cmp.Diff(keys(b), applied); diff != "" {

@@ -80,8 +80,8 @@ func (t Target) Compare(o Target) int {
 	return cmp.Or(cmp.Compare(t.Unit, o.Unit), strings.Compare(t.Reveal(), o.Reveal()))
 }
 
-// Key is unit and text as one string, to look a target up by. It reveals.
-func (t Target) Key() string { return t.Unit.String() + " " + t.Reveal() }
+// RevealKey is unit and text as one string, to look a target up by.
+func (t Target) RevealKey() string { return t.Unit.String() + " " + t.Reveal() }
 
 // Format keeps the unit visible and the text sealed.
 func (t Target) Format(f fmt.State, _ rune) {

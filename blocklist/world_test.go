@@ -54,7 +54,7 @@ func keys(s *Set) []string {
 	all := []string{}
 	for u := range unitNames {
 		for _, r := range s.Rows(Unit(u)) {
-			all = append(all, r.Target.Key())
+			all = append(all, r.Target.RevealKey())
 		}
 	}
 	return all

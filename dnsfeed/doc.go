@@ -36,7 +36,7 @@
 // is foreign or absent, a name is listed or not, the opcode is NOTIFY or
 // UPDATE. A TSIG that does not verify is NOTAUTH, what cannot be read is
 // FORMERR; an unauthenticated reply over UDP is never longer than the request.
-// A reply is signed if, and only if, its request was authenticated.
+// A reply is signed if, and only if, the MAC of its request was right.
 //
 // There is one log line for each transfer, with ISP, zone, serial, octets,
 // time and result. No name that was asked, and no name that is listed, is

@@ -1,6 +1,7 @@
 package dnsfeed
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ type Image struct {
 	wire     string
 	serial   blocklist.Serial
 	records  int
-	soa, ns  []byte   // answers to SOA and NS, ready but for header and question
+	soa, ns  []byte   // answers to SOA and NS, ready but for header and question; not mapped
 	messages [][]byte // the transfer, without length prefixes
 }
 
@@ -81,7 +82,9 @@ func openImage(data []byte) (*Image, error) {
 	if m.zone, err = textName(m.wire); err != nil {
 		return nil, fmt.Errorf("zone: %w", err)
 	}
-	m.soa, m.ns, m.messages = items[1], items[2], items[3:]
+	// Answers outlive the mapping, and are given out where a page that can not
+	// be read would end the process.
+	m.soa, m.ns, m.messages = bytes.Clone(items[1]), bytes.Clone(items[2]), items[3:]
 	if err := m.checkAnswers(); err != nil {
 		return nil, err
 	}

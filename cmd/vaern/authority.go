@@ -62,11 +62,14 @@ func (a *app) with(run func(*authority) error) error {
 }
 
 func (a *authority) checkOfficers() error {
-	data, err := os.ReadFile(a.Officers)
+	stale, err := a.compareOfficers()
 	if err != nil {
-		return cli.Refuse(fmt.Errorf("read officers file: %w", err), "restore it; it is written only by vaern")
+		// Another vaern may have changed both since the register was read.
+		if err := a.reg.Refresh(); err != nil {
+			return err
+		}
+		stale, err = a.compareOfficers()
 	}
-	stale, err := a.reg.CheckOfficersFile(data)
 	switch {
 	case err != nil:
 		return cli.Refuse(fmt.Errorf("%s: %w", a.Officers, err), "restore the file from a backup")
@@ -77,6 +80,14 @@ func (a *authority) checkOfficers() error {
 	return nil
 }
 
+func (a *authority) compareOfficers() (stale bool, err error) {
+	data, err := os.ReadFile(a.Officers)
+	if err != nil {
+		return false, err
+	}
+	return a.reg.CheckOfficersFile(data)
+}
+
 // writeOfficers follows every change of officers. If the process dies before
 // it, the next command finds the file stale and writes it.
 func (a *authority) writeOfficers() error {
@@ -85,7 +96,7 @@ func (a *authority) writeOfficers() error {
 
 // editionKeys are the keys that editions are verified with.
 func (c *Config) editionKeys() (*sshsig.AllowedSigners, error) {
-	return blocklist.ParseKeys(c.EditionKeys)
+	return blocklist.LoadKeys(c.EditionKeys)
 }
 
 // passphrase asks for the passphrase of a key, on a terminal only.
@@ -107,24 +118,21 @@ func (a *authority) needs(d *register.Decision) int {
 }
 
 // shrinks says whether a decision takes more off some list than its
-// max_shrink lets one person take.
+// max_shrink lets one person take at a time.
 func (a *authority) shrinks(d *register.Decision) bool {
-	for i := range a.Lists {
-		l := &a.Lists[i]
-		leaving := 0
-		if d.List == l.Name {
-			leaving = d.Withdraws
-		}
-		for _, o := range d.Officers {
-			if o.Revoke {
-				leaving += a.reg.Lost(o.Name, o.Since)[l.Name]
+	leaving := map[string]int{d.List: d.Withdraws}
+	for _, o := range d.Officers {
+		if o.Revoke {
+			for list, n := range a.reg.Lost(o.Name, o.Since) {
+				leaving[list] += n
 			}
 		}
-		if leaving > 0 && l.Guards.MaxShrink.limit().Exceeded(leaving, len(a.reg.InForce(l.Name))) {
+	}
+	for i := range a.Lists {
+		l := &a.Lists[i]
+		if n := leaving[l.Name]; n > 0 && l.maxShrink().Exceeded(n, len(a.reg.InForce(l.Name))) {
 			return true
 		}
 	}
 	return false
 }
-
-func (l Limit) limit() blocklist.Limit { return blocklist.Limit{Count: l.Count, Percent: l.Percent} }

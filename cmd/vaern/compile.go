@@ -51,40 +51,33 @@ type compiled struct {
 }
 
 // compile builds every list that is meant, each on its own, and returns the
-// worst of what happened: failed before refused before done.
+// worst of what happened.
 func (a *authority) compile(only string) error {
 	if only != "" {
 		if _, err := a.listNamed(only); err != nil {
 			return err
 		}
 	}
-	var failed, refused []error
+	var wrong []error
 	for i := range a.Lists {
 		l := &a.Lists[i]
 		if only != "" && l.Name != only {
 			continue
 		}
-		end := progress.Begin(a.err, "compiling list "+l.Name)
 		c, err := a.compileList(l)
-		end()
 		if err != nil {
-			failed = append(failed, fmt.Errorf("compile list %s: %w", l.Name, err))
+			wrong = append(wrong, fmt.Errorf("compile list %s: %w", l.Name, err))
 			continue
 		}
 		if err := a.printCompiled(c); err != nil {
 			return err
 		}
 		if len(c.Refused) > 0 {
-			refused = append(refused, fmt.Errorf("list %s: additions held back: %s", l.Name, reasons(c.Refused)))
+			wrong = append(wrong, cli.Refuse(fmt.Errorf("list %s: additions held back: %s", l.Name, reasons(c.Refused)),
+				"vaern decision show explains each entry"))
 		}
 	}
-	if len(failed) > 0 {
-		return errors.Join(append(failed, refused...)...)
-	}
-	if len(refused) > 0 {
-		return cli.Refuse(errors.Join(refused...), "vaern decision show explains each entry")
-	}
-	return nil
+	return cli.Join(wrong...)
 }
 
 // maxReasons bounds what an error message lists.
@@ -177,11 +170,14 @@ func (a *authority) compileOnce(l *ListConfig, dir string, keys *sshsig.AllowedS
 	if err != nil {
 		return nil, err
 	}
+	end := progress.Begin(a.err, "building list "+l.Name)
 	b, err := a.build(l, p, old, keys)
 	if err != nil {
+		end()
 		return nil, err
 	}
 	outcome := b.Run()
+	end()
 	c := &compiled{List: l.Name, Entries: len(b.Entries), Refused: outcome.Refused, Flagged: outcome.Flagged}
 	return c, a.finish(c, l, p, old, outcome.Set, dir, keys)
 }
@@ -245,11 +241,7 @@ func (a *authority) previous(dir string, keys *sshsig.AllowedSigners) (*publishe
 }
 
 func (a *authority) build(l *ListConfig, p *policy, old *published, keys *sshsig.AllowedSigners) (*blocklist.Build, error) {
-	test, err := absolute(l.TestName)
-	if err != nil {
-		return nil, err
-	}
-	target, err := blocklist.ParseTarget(blocklist.Domain, test.Reveal())
+	target, err := testTarget(l)
 	if err != nil {
 		return nil, err
 	}
@@ -335,8 +327,9 @@ func (a *authority) publish(l *ListConfig, p *policy, old *published, set *block
 		}
 	}
 	m.Expires = m.Created.Add(l.ValidFor.Duration)
+	defer progress.Begin(a.err, "writing list "+l.Name)() // after the key's passphrase was asked for
 	return blocklist.Publish(blocklist.Publication{
-		Dir: dir, Manifest: m, Files: l.zone().Files(), Keys: keys, Now: m.Created,
+		Dir: dir, Manifest: m, Files: l.zone().Files(), Keys: keys,
 		Sign: func(text []byte) ([]byte, error) { return sshsig.Sign(signer, blocklist.EditionNamespace, text) },
 	}, set)
 }
@@ -348,8 +341,14 @@ func (a *authority) reserve(l *ListConfig, p *policy, dir string) (blocklist.Ser
 	if err != nil {
 		return 0, err
 	}
+	protected := p.Protected.Len()
+	if p.unprotected != "" {
+		// A withdrawal goes out while the files are wrong; what they held when
+		// they were right is not forgotten over it.
+		protected = a.reg.Highest[l.Name].Protected
+	}
 	built := a.reg.Head().Records
-	serial, err := a.reg.Reserve(l.Name, known, p.digest, p.Protected.Len())
+	serial, err := a.reg.Reserve(l.Name, known, p.digest, protected)
 	if err == nil && a.reg.Head().Records != built+1 {
 		err = errMoved
 	}

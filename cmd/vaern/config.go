@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -62,8 +63,8 @@ type ListConfig struct {
 // Guards hold back what adds.
 type Guards struct {
 	NeverBlock []string `toml:"never_block"`
-	MaxGrowth  Limit    `toml:"max_growth"`
-	MaxShrink  Limit    `toml:"max_shrink"`
+	MaxGrowth  *Limit   `toml:"max_growth"` // default 50 and 2 %
+	MaxShrink  *Limit   `toml:"max_shrink"` // default 50 and 10 %
 }
 
 // Limit is passed only beyond both numbers.
@@ -99,15 +100,12 @@ func loadConfig(given string) (*Config, error) {
 	return c, nil
 }
 
-var (
-	listName    = regexp.MustCompile(`^[a-z][a-z0-9-]{1,31}$`)
-	environment = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
-)
+var environment = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 func (c *Config) check() error {
 	switch {
-	case c.Authority == "":
-		return errors.New("authority is missing")
+	case blocklist.CheckLine(c.Authority) != nil:
+		return errors.New("authority is missing, or not one line of text")
 	case !environment.MatchString(c.Environment):
 		return errors.New("environment is missing or not of the form [a-z][a-z0-9-]*")
 	case strings.Contains(c.Register, "://") || strings.Contains(c.Editions, "://"):
@@ -161,12 +159,6 @@ func (l *ListConfig) defaults() {
 	if l.Keep == 0 {
 		l.Keep = 48
 	}
-	if l.Guards.MaxGrowth == (Limit{}) {
-		l.Guards.MaxGrowth = Limit{50, 2}
-	}
-	if l.Guards.MaxShrink == (Limit{}) {
-		l.Guards.MaxShrink = Limit{50, 10}
-	}
 }
 
 // withDot ends a name: all names in a configuration are absolute.
@@ -186,8 +178,8 @@ func pointers(s []string) []*string {
 }
 
 func (l *ListConfig) check() error {
-	if !listName.MatchString(l.Name) {
-		return errors.New("name is not of the form [a-z][a-z0-9-]{1,31}")
+	if err := blocklist.CheckListName(l.Name); err != nil {
+		return err
 	}
 	if err := l.zone().Validate(); err != nil {
 		return err
@@ -198,12 +190,20 @@ func (l *ListConfig) check() error {
 	if _, err := cron.ParseStandard(l.Schedule); err != nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
-	for _, limit := range []Limit{l.Guards.MaxGrowth, l.Guards.MaxShrink} {
+	for _, limit := range []blocklist.Limit{l.maxGrowth(), l.maxShrink()} {
 		if limit.Count < 0 || limit.Percent < 0 {
 			return errors.New("a limit is negative")
 		}
 	}
 	return nil
+}
+
+func (l *ListConfig) maxGrowth() blocklist.Limit {
+	return blocklist.Limit(*cmp.Or(l.Guards.MaxGrowth, &Limit{50, 2}))
+}
+
+func (l *ListConfig) maxShrink() blocklist.Limit {
+	return blocklist.Limit(*cmp.Or(l.Guards.MaxShrink, &Limit{50, 10}))
 }
 
 func (l *ListConfig) zone() dnsfeed.Zone {

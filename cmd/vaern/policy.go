@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/dnsfeed"
 	"github.com/vaern/vaern/internal/register"
 )
@@ -30,8 +31,7 @@ func (c *Config) loadPolicy(l *ListConfig, last register.Reservation) (*policy, 
 	p := &policy{Policy: &blocklist.Policy{
 		Protected: blocklist.NewProtected(),
 		MaxText:   l.zone().MaxText,
-		MaxGrowth: l.Guards.MaxGrowth.limit(),
-		MaxShrink: l.Guards.MaxShrink.limit(),
+		MaxGrowth: l.maxGrowth(),
 	}}
 	own := append([]string{l.Zone}, l.NS...)
 	if l.Action != dnsfeed.ActionNXDomain && l.Action != dnsfeed.ActionNoData {
@@ -44,8 +44,11 @@ func (c *Config) loadPolicy(l *ListConfig, last register.Reservation) (*policy, 
 		}
 		p.Own = append(p.Own, name)
 	}
+	if err := p.checkTestName(l); err != nil {
+		return nil, err
+	}
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%v %v %v", c.Quorum, l.Guards.MaxGrowth, l.Guards.MaxShrink)
+	fmt.Fprintf(hash, "%v %v %v", c.Quorum, l.maxGrowth(), l.maxShrink())
 	for _, file := range l.Guards.NeverBlock {
 		data, err := os.ReadFile(file)
 		fmt.Fprintf(hash, " %x", sha256.Sum256(data))
@@ -65,6 +68,28 @@ func (c *Config) loadPolicy(l *ListConfig, last register.Reservation) (*policy, 
 	}
 	p.digest = hex.EncodeToString(hash.Sum(nil))
 	return p, nil
+}
+
+// checkTestName holds the one name that no decision lists against the guards,
+// before the never-block files are read: it may well lie below a protected
+// name of the authority's own.
+func (p *policy) checkTestName(l *ListConfig) error {
+	test, err := testTarget(l)
+	if err != nil {
+		return err
+	}
+	if found := p.CheckTarget(test); len(found) > 0 {
+		return cli.Misuse(fmt.Errorf("list %s: test_name: %v", l.Name, found[0]), "give a name of the authority's own that serves nothing else")
+	}
+	return nil
+}
+
+func testTarget(l *ListConfig) (blocklist.Target, error) {
+	name, err := absolute(l.TestName)
+	if err != nil {
+		return blocklist.Target{}, err
+	}
+	return blocklist.ParseTarget(blocklist.Domain, name.Reveal())
 }
 
 // unwrapPath leaves the path out of an error that is shown beside it.

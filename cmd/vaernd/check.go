@@ -80,7 +80,7 @@ func checkAll(s *settings) []finding {
 		all = append(all, finding{What: what, OK: true, Says: says})
 	}
 
-	keys, err := blocklist.ParseKeys(s.EditionKeys)
+	keys, err := blocklist.LoadKeys(s.EditionKeys)
 	if err == nil && len(keys.Keys()) == 0 {
 		err = errors.New("no key: every edition would be refused")
 	}

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"regexp"
 	"slices"
 	"time"
 
+	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/config"
 )
@@ -56,7 +56,7 @@ func (p *program) load() (*settings, error) {
 	if err != nil {
 		return nil, cli.Misuse(err, "")
 	}
-	s := &settings{}
+	s := &settings{ISPs: "./isps", State: "./state"}
 	if err := config.Load(path, s); err != nil {
 		return nil, cli.Misuse(err, "")
 	}
@@ -120,8 +120,6 @@ func isLoopback(key, listen string) (bool, error) {
 	return a.Addr().Unmap().IsLoopback(), nil
 }
 
-var listForm = regexp.MustCompile(`^[a-z][a-z0-9-]{1,31}$`)
-
 // lists returns the names of the lists that have a folder, in order.
 func (s *settings) lists() ([]string, error) {
 	entries, err := os.ReadDir(s.Editions)
@@ -130,7 +128,7 @@ func (s *settings) lists() ([]string, error) {
 	}
 	var all []string
 	for _, e := range entries {
-		if info, err := os.Stat(s.Editions + "/" + e.Name()); err == nil && info.IsDir() && listForm.MatchString(e.Name()) {
+		if info, err := os.Stat(s.Editions + "/" + e.Name()); err == nil && info.IsDir() && blocklist.CheckListName(e.Name()) == nil {
 			all = append(all, e.Name())
 		}
 	}

@@ -39,7 +39,7 @@ func (s *served) expired(now time.Time) bool { return !now.Before(s.edition.Expi
 // returns old if that is still what is published, and nil if nothing is yet.
 func (f *feed) open(name string, old *served) (*served, error) {
 	dir := filepath.Join(f.settings.Editions, name)
-	keys, err := blocklist.ParseKeys(f.settings.EditionKeys)
+	keys, err := blocklist.LoadKeys(f.settings.EditionKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (f *feed) recall(name string) *served {
 		return nil
 	}
 	dir := filepath.Join(f.settings.Editions, name)
-	keys, err := blocklist.ParseKeys(f.settings.EditionKeys)
+	keys, err := blocklist.LoadKeys(f.settings.EditionKeys)
 	if err != nil {
 		return nil
 	}

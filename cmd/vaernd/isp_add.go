@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/isp"
 )
@@ -66,9 +66,6 @@ func (o ispAdd) run(name string) error {
 	return printCredentials(o.stdout, &made, c, s)
 }
 
-// listName is what the authority may call a list.
-var listName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,31}$`)
-
 // chosenLists are those of --list, or the only one there is. A list may be
 // named before its first edition is published.
 func (o ispAdd) chosenLists(s *settings) ([]string, error) {
@@ -83,8 +80,8 @@ func (o ispAdd) chosenLists(s *settings) ([]string, error) {
 		return known, nil
 	}
 	for _, list := range o.lists {
-		if !listName.MatchString(list) {
-			return nil, cli.Misuse(fmt.Errorf("list %q is not of the form [a-z][a-z0-9-]{1,31}", list), "")
+		if err := blocklist.CheckListName(list); err != nil {
+			return nil, cli.Misuse(fmt.Errorf("--list %q: %w", list, err), "")
 		}
 		if !slices.Contains(known, list) {
 			fmt.Fprintf(o.stderr, "list %s has no edition yet; editions has %s\n", list, either(strings.Join(known, ", "), "no list"))

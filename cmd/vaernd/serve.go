@@ -53,7 +53,7 @@ func serve(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	if _, err := blocklist.ParseKeys(s.EditionKeys); err != nil {
+	if _, err := blocklist.LoadKeys(s.EditionKeys); err != nil {
 		return cli.Misuse(err, "edition_keys names the file that vaern init made: keys/edition.allowed_signers")
 	}
 	log := slog.New(slog.NewJSONHandler(p.stderr, nil))

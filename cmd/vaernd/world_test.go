@@ -93,7 +93,7 @@ func (a *authority) publish(created time.Time, names ...string) *blocklist.Editi
 		},
 		Files: zone.Files(),
 		Sign:  func(text []byte) ([]byte, error) { return sshsig.Sign(a.signer, blocklist.EditionNamespace, text) },
-		Keys:  a.keys, Now: created,
+		Keys:  a.keys,
 	}, blocklist.NewSet(rows))
 	a.must(err)
 	return e

@@ -99,7 +99,7 @@ func (m *maker) publish(n int, tag string) *blocklist.Edition {
 		},
 		Files: zone.Files(),
 		Sign:  func(text []byte) ([]byte, error) { return sshsig.Sign(m.signer, blocklist.EditionNamespace, text) },
-		Keys:  m.keys, Now: now,
+		Keys:  m.keys,
 	}, blocklist.NewSet(rows))
 	if err != nil {
 		m.t.Fatal(err)

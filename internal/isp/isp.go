@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/vaern/vaern/blocklist"
 )
 
 // ISP is one internet provider that may fetch lists.
@@ -82,10 +84,7 @@ func checkPrefix(p netip.Prefix) error {
 	return nil
 }
 
-var (
-	nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
-	listForm = regexp.MustCompile(`^[a-z][a-z0-9-]{1,31}$`)
-)
+var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 // check holds what a file says to the rules; name is what the file is called.
 func (i *ISP) check(name string) error {
@@ -116,7 +115,7 @@ func (i *ISP) checkWho() error {
 		return errors.New("no lists")
 	}
 	for n, list := range i.Lists {
-		if !listForm.MatchString(list) || slices.Contains(i.Lists[:n], list) {
+		if blocklist.CheckListName(list) != nil || slices.Contains(i.Lists[:n], list) {
 			return fmt.Errorf("list %q is not a list's name, or is there twice", list)
 		}
 	}

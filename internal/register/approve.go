@@ -138,7 +138,7 @@ func (s *State) take(d *Decision, r record) error {
 	l := s.list(d.List)
 	if d.Status == Void {
 		for _, e := range d.added {
-			l.gone[e.Target.Key()] = struct{}{}
+			l.gone[e.Target.RevealKey()] = struct{}{}
 		}
 	} else {
 		for i := range d.added {

@@ -115,10 +115,15 @@ func TestRejectedIsRejected(t *testing.T) {
 	w := founded(t, "production")
 	id := w.draft(w.adding("a.example"))
 	w.approve(id, "anna")
-	if err := w.Reject(id, "no\tgrounds\nat all"); err != nil {
+	if err := w.Reject(id, "no grounds at all"); err != nil {
 		t.Fatal(err)
 	}
 	w.status(id, Rejected)
+	for _, reason := range []string{"", "two\nlines", "\x1b[2J"} {
+		if err := w.Reject(id, reason); err == nil || !strings.Contains(err.Error(), "reason: ") {
+			t.Errorf("reason %q: %v", reason, err)
+		}
+	}
 	w.refused(w.Reject(id, "again"), "rejected already")
 	_, err := w.Approve(id, "bo", w.sign(id, "bo"), needs)
 	w.refused(err, "rejected already")

@@ -250,6 +250,9 @@ func (r *Register) moment() time.Time {
 
 // Reject ends an open decision.
 func (r *Register) Reject(id blocklist.DecisionID, reason string) error {
+	if err := blocklist.CheckLine(reason); err != nil {
+		return fmt.Errorf("reason: %w", err)
+	}
 	return r.change(func() ([]record, error) {
 		if _, err := r.draftOf(id.String()); err != nil {
 			return nil, err

@@ -143,7 +143,7 @@ func (s *State) WasListed(name string, t blocklist.Target) bool {
 	if l == nil {
 		return false
 	}
-	_, ok := l.gone[t.Key()]
+	_, ok := l.gone[t.RevealKey()]
 	return ok
 }
 
@@ -181,7 +181,7 @@ func (l *list) add(entries []blocklist.Listed) {
 	l.sorted = false
 	if len(l.gone) > 0 {
 		for _, e := range entries {
-			delete(l.gone, e.Target.Key())
+			delete(l.gone, e.Target.RevealKey())
 		}
 	}
 }
@@ -196,9 +196,9 @@ func (l *list) withdraw(gone []blocklist.Withdrawal) {
 	l.settle()
 	for _, w := range gone {
 		i, ok := slices.BinarySearchFunc(l.entries, w.ID, func(e blocklist.Listed, id blocklist.EntryID) int { return int(e.ID - id) })
-		if ok && l.entries[i].Target.Key() == w.Target.Key() {
+		if ok && l.entries[i].Target.RevealKey() == w.Target.RevealKey() {
 			l.entries[i].Decision = 0
-			l.gone[l.entries[i].Target.Key()] = struct{}{}
+			l.gone[l.entries[i].Target.RevealKey()] = struct{}{}
 		}
 	}
 	l.sorted = false

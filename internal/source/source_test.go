@@ -26,7 +26,7 @@ func read(t testing.TB, text string, o Options) ([]string, Result, error) {
 		case l.ID != 0:
 			said = append(said, fmt.Sprintf("%d %v", l.N, l.ID))
 		default:
-			said = append(said, fmt.Sprintf("%d %s", l.N, l.Entry.Target.Key()))
+			said = append(said, fmt.Sprintf("%d %s", l.N, l.Entry.Target.RevealKey()))
 		}
 	})
 	return said, result, err

@@ -74,11 +74,32 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	if hint := HintOf(err); hint != "" {
 		fmt.Fprintf(stderr, "hint: %s\n", hint)
 	}
+	return StatusOf(err)
+}
+
+// StatusOf returns the exit status that an error leads to.
+func StatusOf(err error) int {
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Status
 	}
 	return Failed
+}
+
+// Join makes one error of several, with the worst of their statuses: failed
+// before misused before refused. It returns nil if there are none.
+func Join(errs ...error) error {
+	joined := errors.Join(errs...)
+	if joined == nil {
+		return nil
+	}
+	worst := Refused
+	for _, err := range errs {
+		if err != nil {
+			worst = min(worst, StatusOf(err))
+		}
+	}
+	return &Error{worst, joined, HintOf(joined)}
 }
 
 // HintOf returns the hint that a command, or a package below it, gave.

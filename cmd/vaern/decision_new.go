@@ -198,7 +198,7 @@ func (d *draft) add() error {
 	}
 	seen := map[string]bool{}
 	for _, e := range d.inForce {
-		seen[e.Target.Key()] = false
+		seen[e.Target.RevealKey()] = false
 	}
 	return d.read(d.options.add, func(line source.Line) {
 		if line.ID != 0 {
@@ -206,7 +206,7 @@ func (d *draft) add() error {
 			d.report(d.options.add, line, errors.New("syntax: an entry's id can only be withdrawn"))
 			return
 		}
-		key := line.Entry.Target.Key()
+		key := line.Entry.Target.RevealKey()
 		switch inFile, known := seen[key]; {
 		case known && inFile:
 			d.duplicates++
@@ -243,7 +243,7 @@ func (d *draft) withdraw() error {
 	targets := map[string][]blocklist.Listed{}
 	for _, e := range d.inForce {
 		ids[e.ID] = e
-		targets[e.Target.Key()] = append(targets[e.Target.Key()], e)
+		targets[e.Target.RevealKey()] = append(targets[e.Target.RevealKey()], e)
 	}
 	taken := map[blocklist.EntryID]bool{}
 	return d.read(d.options.withdraw, func(line source.Line) {
@@ -252,11 +252,11 @@ func (d *draft) withdraw() error {
 			found = append(found, e)
 		}
 		if line.ID == 0 {
-			found = targets[line.Entry.Target.Key()]
+			found = targets[line.Entry.Target.RevealKey()]
 			if !line.UnitGiven {
 				host := line.Entry.Target
 				host.Unit = blocklist.Host
-				found = append(found[:len(found):len(found)], targets[host.Key()]...)
+				found = append(found[:len(found):len(found)], targets[host.RevealKey()]...)
 			}
 		}
 		if len(found) == 0 {

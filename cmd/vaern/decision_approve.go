@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/cmd/internal/cli"
+	"github.com/vaern/vaern/internal/register"
+	"github.com/vaern/vaern/internal/sshsig"
+)
+
+// approveOptions are the flags of decision approve.
+type approveOptions struct{ as, key, signature, digest string }
+
+func (a *app) decisionApprove() *cobra.Command {
+	var o approveOptions
+	c := &cobra.Command{
+		Use:   "approve ID --as NAME (--key FILE | --signature FILE)",
+		Short: "Sign a decision as a police officer",
+		Long: `FILE of --key is an OpenSSH private key, or a public key whose private half is
+in the ssh-agent. FILE of --signature was made with
+ssh-keygen -Y sign -n vaern-decision from the text of decision export.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.withDecision(args[0], func(auth *authority, d *register.Decision) error { return auth.approve(d, o) })
+		},
+	}
+	c.Flags().StringVar(&o.as, "as", "", "`NAME` of the officer who signs")
+	c.Flags().StringVar(&o.key, "key", "", "sign with the key in `FILE`")
+	c.Flags().StringVar(&o.signature, "signature", "", "hand in the signature in `FILE`")
+	c.Flags().StringVar(&o.digest, "digest", "", "refuse unless the text has this sha256 in `HEX`")
+	c.Flags().BoolVar(&a.json, "json", false, "print JSON")
+	_ = c.MarkFlagRequired("as")
+	c.MarkFlagsOneRequired("key", "signature")
+	c.MarkFlagsMutuallyExclusive("key", "signature")
+	return c
+}
+
+func (a *authority) approve(d *register.Decision, o approveOptions) error {
+	if o.digest != "" && !strings.EqualFold(o.digest, d.Digest) {
+		return cli.Refuse(fmt.Errorf("%v has the digest %s, not the one given", d.ID, d.Digest), "compare with vaern decision show")
+	}
+	text, err := a.reg.Text(d.ID)
+	if err != nil {
+		return err
+	}
+	if blocklist.Digest(text) != d.Digest {
+		return cli.Refuse(register.ErrTampered, "")
+	}
+	if o.digest == "" && a.onTerminal() {
+		if err := a.confirm(d); err != nil {
+			return err
+		}
+	}
+	signature, err := a.signature(text, o)
+	if err != nil {
+		return err
+	}
+	d, err = a.reg.Approve(d.ID, o.as, signature, a.needs)
+	if err != nil {
+		return cli.Refuse(err, "")
+	}
+	if len(d.Officers) > 0 && d.Status == register.Approved {
+		if err := a.writeOfficers(); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		return cli.PrintJSON(a.out, a.decisionJSON(d))
+	}
+	_, err = fmt.Fprintf(a.out, "%v approved by %s: %d of %d, %s\n", d.ID, o.as, d.Valid(), d.Quorum, d.Status)
+	return err
+}
+
+// confirm shows a person at a terminal what they are about to sign.
+func (a *authority) confirm(d *register.Decision) error {
+	j, err := a.details(d)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "%s on list %s: %s\nbasis: %s\ndigest: %s\napprove? type yes: ", j.ID, j.List, j.summary(), j.Basis, j.Digest)
+	answer, err := bufio.NewReader(a.in).ReadString('\n')
+	if err != nil || strings.TrimSpace(answer) != "yes" {
+		return cli.Refuse(errors.New("not approved"), "")
+	}
+	return nil
+}
+
+func (a *authority) signature(text []byte, o approveOptions) ([]byte, error) {
+	if o.signature != "" {
+		data, err := os.ReadFile(o.signature)
+		if err != nil {
+			return nil, cli.Misuse(fmt.Errorf("read signature: %w", err), "")
+		}
+		return data, nil
+	}
+	signer, closer, err := sshsig.LoadSigner(o.key, a.passphrase)
+	if err != nil {
+		return nil, cli.Misuse(err, "")
+	}
+	sig, err := sshsig.Sign(signer, blocklist.DecisionNamespace, text)
+	return sig, errors.Join(err, closer.Close())
+}
