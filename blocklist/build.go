@@ -32,6 +32,9 @@ type Build struct {
 	Created  time.Time
 	Baseline *Set // of the edition that growth is counted against; nil means Previous
 	Now      time.Time
+	// Uncounted says why growth can not be counted: the edition to count
+	// against is damaged. Additions then wait.
+	Uncounted string
 
 	// Withdrawn says whether a decision took the target out; a row that is
 	// gone without one is a fault, not a withdrawal.
@@ -208,6 +211,10 @@ func (b *Build) grows(full *Set) bool {
 // override left out. The refusal names every decision that has a part in it
 // and is not published yet.
 func (b *Build) checkGrowth(o *Outcome) {
+	if b.Uncounted != "" {
+		o.Refused = append(o.Refused, Refusal{RuleGrowth, "list", b.Uncounted})
+		return
+	}
 	var counted []Listed
 	for _, e := range b.Entries {
 		if !b.Overridden(RuleGrowth, e.Decision) {
@@ -237,8 +244,8 @@ func (b *Build) checkGrowth(o *Outcome) {
 
 // Baseline picks the edition that growth is counted against: the latest one
 // that is a day old, or the oldest one kept. history is the latest first.
-func Baseline(history []*Manifest, now time.Time) *Manifest {
-	var oldest *Manifest
+func Baseline(history []*Edition, now time.Time) *Edition {
+	var oldest *Edition
 	for _, m := range history {
 		oldest = m
 		if m.Age(now) >= growthWindow {

@@ -189,9 +189,9 @@ func TestBuildDates(t *testing.T) {
 }
 
 func TestBaseline(t *testing.T) {
-	hours := func(ages ...float64) (all []*Manifest) {
+	hours := func(ages ...float64) (all []*Edition) {
 		for _, h := range ages {
-			all = append(all, &Manifest{Created: noon.Add(-time.Duration(h * float64(time.Hour)))})
+			all = append(all, &Edition{Manifest: &Manifest{Created: noon.Add(-time.Duration(h * float64(time.Hour)))}})
 		}
 		return all
 	}

@@ -118,7 +118,7 @@ func (e *Edition) checkStored() error {
 		if !e.isStored(f.Name) {
 			continue
 		}
-		r, err := os.Open(filepath.Join(e.Dir, f.Name))
+		r, err := durable.OpenRegular(filepath.Join(e.Dir, f.Name))
 		if err != nil {
 			return fmt.Errorf("open %s: %w", f.Name, err)
 		}
@@ -146,17 +146,9 @@ func checkStream(r io.Reader, want FileSum) error {
 }
 
 func readLimited(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	data, err := durable.ReadRegular(path, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", filepath.Base(path), err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read %s: %w", filepath.Base(path), err)
-	case int64(len(data)) > limit:
-		return nil, fmt.Errorf("read %s: longer than %d octets", filepath.Base(path), limit)
 	}
 	return data, nil
 }
@@ -288,30 +280,37 @@ func Serials(dir string) ([]Serial, error) {
 	return all, nil
 }
 
-// History returns the manifests of the published editions still kept in dir,
-// the latest first: each names the one before it. Their signatures are
-// checked, their files are not.
-func History(dir string, keys *sshsig.AllowedSigners) ([]*Manifest, error) {
-	var all []*Manifest
+// History returns the published editions still kept in dir, the latest first:
+// each names the one before it, and is of the same authority, environment,
+// list and zone. Their signatures are checked, their files are not. If one is
+// damaged, those after it are returned with the error.
+func History(dir string, keys *sshsig.AllowedSigners) ([]*Edition, error) {
+	var all []*Edition
 	serial, err := Latest(dir)
 	for err == nil && serial != 0 {
-		var m *Manifest
-		m, _, err = openManifest(filepath.Join(dir, serial.String()), keys)
-		if errors.Is(err, os.ErrNotExist) && len(all) > 0 {
+		folder := filepath.Join(dir, serial.String())
+		m, sig, openErr := openManifest(folder, keys)
+		if errors.Is(openErr, os.ErrNotExist) && len(all) > 0 {
 			return all, nil // older ones are not kept
 		}
-		if err != nil {
-			return nil, fmt.Errorf("open edition %v: %w", serial, err)
+		if openErr == nil && len(all) > 0 {
+			openErr = checkSameList(m, all[0].Manifest)
 		}
-		all = append(all, m)
+		if openErr != nil {
+			return all, fmt.Errorf("open edition %v: %w", serial, openErr)
+		}
+		all = append(all, &Edition{Manifest: m, Dir: folder, Signature: sig})
 		serial = m.Previous
 	}
 	return all, err
 }
 
+// maxKeys bounds an edition_keys file, in octets.
+const maxKeys = 1 << 20
+
 // LoadKeys reads an edition_keys file: keys of the principal "edition".
 func LoadKeys(path string) (*sshsig.AllowedSigners, error) {
-	data, err := os.ReadFile(path)
+	data, err := durable.ReadRegular(path, maxKeys)
 	if err != nil {
 		return nil, fmt.Errorf("read edition keys: %w", err)
 	}

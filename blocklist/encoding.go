@@ -8,6 +8,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/vaern/vaern/internal/durable"
 )
 
 // zstdWindow is the largest window of a .zst file: what every client must be
@@ -57,7 +59,7 @@ func newGzip(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w
 
 // open returns the plain text of the compressed file at path.
 func (enc encoding) open(path string) (io.ReadCloser, error) {
-	f, err := os.Open(path)
+	f, err := durable.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}

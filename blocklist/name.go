@@ -97,6 +97,10 @@ func lowerLDH(s string) (plain bool, err error) {
 // toASCII maps a name by UTS #46 and accepts only what comes back the same
 // from Unicode: anything else would let two spellings mean one name.
 func toASCII(s string) (string, error) {
+	if strings.ContainsRune(s, '\u1e9e') {
+		// Capital sharp s: "ss" until Unicode 15.0, sharp s from 15.1 on.
+		return "", reject(RuleIDNA, "a letter that programs map to different names")
+	}
 	ascii, err := idnaProfile.ToASCII(s)
 	if err != nil {
 		return "", reject(RuleIDNA, "not a valid internationalised name")
@@ -134,8 +138,16 @@ func checkLabels(s string) error {
 		}
 		start = i + 1
 	}
-	if isNumber(s[strings.LastIndexByte(s, '.')+1:]) {
+	last := s[strings.LastIndexByte(s, '.')+1:]
+	switch {
+	case isNumber(last):
 		return reject(RuleIPLiteral, "an IP address is not a name")
+	case strings.HasPrefix(last, "rpz-"):
+		// In a policy zone such an owner is no name but a trigger on addresses
+		// or name servers (rpz-ip, rpz-client-ip, rpz-nsip, rpz-nsdname): it
+		// would block whole networks, and one that is not well formed makes a
+		// resolver drop the zone.
+		return reject(RuleSyntax, "a name below rpz-* is a trigger of policy zones")
 	}
 	return nil
 }

@@ -67,6 +67,10 @@ func (p *Protected) add(n Name) {
 // Len returns the number of protected names.
 func (p *Protected) Len() int { return len(p.names) }
 
+// CoversBelow says whether a target lies below a protected name and is not,
+// nor is above, one.
+func (p *Protected) CoversBelow(t Target) bool { return p.relation(t.Reveal()) == "is below" }
+
 // relation says how a name stands to the protected ones: "", or "is", "is
 // above", "is below" one of them.
 func (p *Protected) relation(text string) string {

@@ -87,11 +87,17 @@ func publish(p Publication, set *Set) (*Edition, error) {
 	if err := durable.Rename(hidden, dir); err != nil {
 		return nil, err
 	}
-	if err := durable.WriteFile(filepath.Join(p.Dir, latestName), []byte(m.Serial.String()+"\n"), editionFileMode); err != nil {
+	if err := MakeLatest(p.Dir, m.Serial); err != nil {
 		return nil, err
 	}
 	e.Dir = dir
 	return e, nil
+}
+
+// MakeLatest makes an edition of the list in dir the published one. The caller
+// holds the list's lock and has opened the edition.
+func MakeLatest(dir string, serial Serial) error {
+	return durable.WriteFile(filepath.Join(dir, latestName), []byte(serial.String()+"\n"), editionFileMode)
 }
 
 func verify(dir string, keys *sshsig.AllowedSigners) (*Edition, error) {

@@ -319,6 +319,28 @@ func editMessage(data []byte, m *Image, i int, edit func([]byte)) []byte {
 	return data
 }
 
+// The answers to SOA and NS go out over UDP too, where nothing catches a
+// fault: they must not lie in the mapping.
+func TestAnswersOutliveTheFile(t *testing.T) {
+	_, data := makeImage(t, testZone(), 7, testSet(t, "bad.example"))
+	path := filepath.Join(t.TempDir(), "zone.image")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := MapImage(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	soa, ns := string(m.soa), string(m.ns)
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if string(m.soa) != soa || string(m.ns) != ns || m.Zone() == "" { // a mapped octet would end the test with SIGBUS
+		t.Error("answers changed with the file")
+	}
+	runtime.KeepAlive(m)
+}
+
 func TestMapImage(t *testing.T) {
 	_, data := makeImage(t, testZone(), 7, testSet(t, "bad.example"))
 	path := filepath.Join(t.TempDir(), "zone.image")

@@ -12,16 +12,18 @@ import (
 // with connections pushes out the oldest, mostly its own, and a client that
 // asks as soon as it is connected gets through.
 type lobby struct {
-	mu     sync.Mutex
-	conns  map[*conn]struct{}
-	guests list.List // of *conn, the oldest first
+	mu      sync.Mutex
+	conns   map[*conn]struct{}
+	guests  list.List      // of *conn, the oldest first
+	members map[string]int // connections by client
 }
 
 // conn is one connection.
 type conn struct {
 	net.Conn
-	since time.Time     // when it was accepted
-	place *list.Element // among the guests, or nil; guarded by the lobby
+	since  time.Time     // when it was accepted
+	place  *list.Element // among the guests, or nil; guarded by the lobby
+	client string        // whose it is, once it is a member's; guarded by the lobby
 }
 
 // enter admits a connection as a guest, or says that there is no room.
@@ -44,14 +46,23 @@ func (l *lobby) enter(c *conn, limits Limits) bool {
 	return true
 }
 
-// promote makes a guest a member, whom nobody pushes out.
-func (l *lobby) promote(c *conn) {
+// promote makes a guest a member, whom nobody pushes out. It says no to a
+// client that has its share of connections already: no client can shut out
+// the others.
+func (l *lobby) promote(c *conn, client string, limits Limits) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.place != nil {
-		l.guests.Remove(c.place)
-		c.place = nil
+	if c.place == nil || l.members[client] >= limits.members() {
+		return false // pushed out meanwhile, or one too many
 	}
+	if l.members == nil {
+		l.members = make(map[string]int)
+	}
+	l.members[client]++
+	c.client = client
+	l.guests.Remove(c.place)
+	c.place = nil
+	return true
 }
 
 func (l *lobby) leave(c *conn) {
@@ -62,6 +73,12 @@ func (l *lobby) leave(c *conn) {
 
 func (l *lobby) remove(c *conn) {
 	delete(l.conns, c)
+	if c.client != "" {
+		if l.members[c.client]--; l.members[c.client] == 0 {
+			delete(l.members, c.client)
+		}
+		c.client = ""
+	}
 	if c.place != nil {
 		l.guests.Remove(c.place)
 		c.place = nil

@@ -3,9 +3,10 @@ package dnsfeed
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"syscall"
+
+	"github.com/vaern/vaern/internal/durable"
 )
 
 // MapImage opens the image in a file without reading it into memory: pages
@@ -20,7 +21,7 @@ import (
 // The file must not be truncated while in use (an edition is written once).
 // A page that cannot be read cuts the transfer that needed it, nothing else.
 func MapImage(path string) (*Image, error) {
-	f, err := os.Open(path) //nolint:gosec // a path from the configuration
+	f, err := durable.OpenRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("map zone image: %w", err)
 	}

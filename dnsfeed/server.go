@@ -49,6 +49,7 @@ func (s *Server) clock() time.Time {
 type Limits struct {
 	Conns   int           // connections at once, 8192
 	Guests  int           // of them not yet authenticated, 2048; one more and the oldest is closed
+	Members int           // of them one client's, 2048
 	Idle    time.Duration // until a request is there completely, 30 s
 	Guest   time.Duration // from the connection to the first authenticated request, 10 s
 	Stall   time.Duration // until a batch of 16 messages is taken, 20 s
@@ -58,6 +59,7 @@ type Limits struct {
 
 func (l Limits) conns() int           { return either(l.Conns, 8192) }
 func (l Limits) guests() int          { return either(l.Guests, 2048) }
+func (l Limits) members() int         { return either(l.Members, 2048) }
 func (l Limits) idle() time.Duration  { return either(l.Idle, 30*time.Second) }
 func (l Limits) guest() time.Duration { return either(l.Guest, 10*time.Second) }
 func (l Limits) stall() time.Duration { return either(l.Stall, 20*time.Second) }

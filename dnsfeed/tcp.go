@@ -82,7 +82,9 @@ func (s *Server) serveConn(ctx context.Context, c *conn, transport string) {
 		out := s.answer(raw, from.Addr(), true)
 		s.logRefusal(out, transport, from)
 		if guest && out.client != nil {
-			s.lobby.promote(c)
+			if !s.lobby.promote(c, out.client.name, s.Limits) {
+				return
+			}
 			guest = false
 		}
 		if !s.respond(c, out, transport) {

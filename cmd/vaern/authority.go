@@ -80,8 +80,11 @@ func (a *authority) checkOfficers() error {
 	return nil
 }
 
+// maxOfficers bounds the officers file, in octets.
+const maxOfficers = 16 << 20
+
 func (a *authority) compareOfficers() (stale bool, err error) {
-	data, err := os.ReadFile(a.Officers)
+	data, err := durable.ReadRegular(a.Officers, maxOfficers)
 	if err != nil {
 		return false, err
 	}

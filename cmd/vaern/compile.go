@@ -209,7 +209,8 @@ func (a *authority) finish(c *compiled, l *ListConfig, p *policy, old *published
 // published is the latest edition and those before it.
 type published struct {
 	*blocklist.Edition
-	history []*blocklist.Manifest
+	history []*blocklist.Edition
+	gap     error // why history ends before its end
 	set     *blocklist.Set
 }
 
@@ -218,6 +219,9 @@ type published struct {
 // old copy: it would publish again what was withdrawn since.
 func (a *authority) previous(dir string, keys *sshsig.AllowedSigners) (*published, error) {
 	e, err := blocklist.OpenLatest(dir, keys)
+	if err == nil && e == nil {
+		e, err = a.adopt(dir, keys)
+	}
 	if err != nil || e == nil {
 		return nil, err
 	}
@@ -229,15 +233,45 @@ func (a *authority) previous(dir string, keys *sshsig.AllowedSigners) (*publishe
 		return nil, cli.Refuse(fmt.Errorf("edition %v was made from a register that this one does not continue", e.Serial),
 			"the register is an old copy or another one: restore the newest backup")
 	}
-	history, err := blocklist.History(dir, keys)
-	if err != nil {
-		return nil, err
-	}
 	set, err := e.Set()
 	if err != nil {
 		return nil, err
 	}
-	return &published{e, history, set}, nil
+	old := &published{Edition: e, set: set}
+	if old.history, old.gap = blocklist.History(dir, keys); len(old.history) == 0 {
+		return nil, old.gap
+	}
+	return old, nil
+}
+
+// adopt is for a list without a latest edition. Either it never had one, or
+// the process died just before the first was made the latest, or somebody
+// lost the file: then the newest whole edition that this register made is the
+// latest. To begin again without it would be a second branch, which servers
+// and providers refuse.
+func (a *authority) adopt(dir string, keys *sshsig.AllowedSigners) (*blocklist.Edition, error) {
+	serials, err := blocklist.Serials(dir)
+	if err != nil {
+		return nil, err
+	}
+	var newest *blocklist.Edition
+	for _, serial := range serials {
+		e, err := blocklist.Open(filepath.Join(dir, serial.String()), keys)
+		if err != nil {
+			return nil, cli.Fail(fmt.Errorf("there is no latest edition: %w", err), "restore editions from a backup, or remove what is damaged")
+		}
+		if known, err := a.reg.Includes(e.Register); err != nil || !known {
+			return nil, cli.Refuse(fmt.Errorf("edition %v was made from a register that this one does not continue", serial), "restore the newest backup")
+		}
+		if newest == nil || e.Serial.After(newest.Serial) {
+			newest = e
+		}
+	}
+	if newest == nil {
+		return nil, nil
+	}
+	fmt.Fprintf(a.err, "the file %s was missing: %v is the newest edition\n", filepath.Join(dir, "latest"), newest.Serial)
+	return newest, blocklist.MakeLatest(dir, newest.Serial)
 }
 
 func (a *authority) build(l *ListConfig, p *policy, old *published, keys *sshsig.AllowedSigners) (*blocklist.Build, error) {
@@ -262,13 +296,16 @@ func (a *authority) build(l *ListConfig, p *policy, old *published, keys *sshsig
 	b.Previous, b.Created = old.set, old.Created
 	b.Baseline = old.set
 	if base := blocklist.Baseline(old.history, now); base.Serial != old.Serial {
-		e, err := blocklist.Open(filepath.Join(filepath.Dir(old.Dir), base.Serial.String()), keys)
+		e, err := blocklist.Open(base.Dir, keys)
+		if err == nil {
+			b.Baseline, err = e.Set()
+		}
 		if err != nil {
-			return nil, err
+			b.Uncounted = err.Error()
 		}
-		if b.Baseline, err = e.Set(); err != nil {
-			return nil, err
-		}
+	}
+	if old.gap != nil {
+		b.Uncounted = old.gap.Error()
 	}
 	return b, nil
 }

@@ -191,8 +191,8 @@ func (l *ListConfig) check() error {
 		return fmt.Errorf("schedule: %w", err)
 	}
 	for _, limit := range []blocklist.Limit{l.maxGrowth(), l.maxShrink()} {
-		if limit.Count < 0 || limit.Percent < 0 {
-			return errors.New("a limit is negative")
+		if limit.Count < 0 || !(limit.Percent >= 0 && limit.Percent <= 100) { // not a number is neither
+			return errors.New("a limit has a count below 0, or a percent that is not from 0 to 100")
 		}
 	}
 	return nil

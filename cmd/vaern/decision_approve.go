@@ -71,10 +71,33 @@ func (a *authority) approve(d *register.Decision, o approveOptions) error {
 			return err
 		}
 	}
+	if err := a.reportStillListed(d, text); err != nil {
+		return err
+	}
 	if a.json {
 		return cli.PrintJSON(a.out, a.decisionJSON(d))
 	}
 	_, err = fmt.Fprintf(a.out, "%v approved by %s: %d of %d, %s\n", d.ID, o.as, d.Valid(), d.Quorum, d.Status)
+	return err
+}
+
+// reportStillListed tells of entries that a withdrawal did not name and that
+// list the same: another decision, drafted earlier, may have come into force
+// after the withdrawal was drafted.
+func (a *authority) reportStillListed(d *register.Decision, text []byte) error {
+	if d.Status != register.Approved || d.Withdraws == 0 {
+		return nil
+	}
+	withdrawn := map[string]bool{}
+	_, err := blocklist.ScanDecision(text, blocklist.Each{Withdraw: func(w blocklist.Withdrawal) error {
+		withdrawn[w.Target.RevealKey()] = true
+		return nil
+	}})
+	for _, e := range a.reg.InForce(d.List) {
+		if withdrawn[e.Target.RevealKey()] {
+			fmt.Fprintf(a.err, "still listed: %v of %v lists the same; withdraw it too\n", e.ID, e.Decision)
+		}
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"text/tabwriter"
@@ -60,22 +61,19 @@ func (a *authority) listEditions(l *ListConfig, _ []string) error {
 		return err
 	}
 	history, err := blocklist.History(a.listDir(l), keys)
-	if err != nil {
-		return err
-	}
 	all := []editionJSON{}
-	for _, m := range history {
-		all = append(all, newEditionJSON(m))
+	for _, e := range history {
+		all = append(all, newEditionJSON(e.Manifest))
 	}
 	if a.json {
-		return cli.PrintJSON(a.out, all)
+		return errors.Join(err, cli.PrintJSON(a.out, all))
 	}
 	w := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "SERIAL\tCREATED\tEXPIRES\tDOMAINS\tHOSTS\tURLS")
 	for _, e := range all {
 		fmt.Fprintf(w, "%v\t%s\t%s\t%d\t%d\t%d\n", e.Serial, e.Created.Format(time.RFC3339), e.Expires.Format(time.RFC3339), e.Domains, e.Hosts, e.URLs)
 	}
-	return w.Flush()
+	return errors.Join(err, w.Flush())
 }
 
 // openEdition opens the edition that args name, or the latest.

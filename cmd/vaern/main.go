@@ -30,6 +30,7 @@ type app struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, clock: time.Now}
 	status := cli.Run(ctx, a.root(), os.Args[1:], a.out, a.err)
 	stop()

@@ -151,7 +151,7 @@ func (a *app) officerRevoke() *cobra.Command {
 		Short: "Draft the decision that takes an officer's key away",
 		Long: `The decision takes effect when enough police officers have approved it. With
 --since, approvals by that key that were recorded at that time or later are
-void, and what only they carried leaves the list.`,
+void, and what only they added leaves the list. What they withdrew stays away.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.with(func(auth *authority) error { return auth.revokeOfficer(args[0], since, basis) })

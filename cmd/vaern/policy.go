@@ -12,8 +12,12 @@ import (
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/dnsfeed"
+	"github.com/vaern/vaern/internal/durable"
 	"github.com/vaern/vaern/internal/register"
 )
+
+// maxNeverBlock bounds a never-block file, in octets: some ten million names.
+const maxNeverBlock = 256 << 20
 
 // policy is what a list's additions are held against now.
 type policy struct {
@@ -44,13 +48,10 @@ func (c *Config) loadPolicy(l *ListConfig, last register.Reservation) (*policy, 
 		}
 		p.Own = append(p.Own, name)
 	}
-	if err := p.checkTestName(l); err != nil {
-		return nil, err
-	}
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%v %v %v", c.Quorum, l.maxGrowth(), l.maxShrink())
+	fmt.Fprintf(hash, "%v %v %v %v %v %s", c.Quorum, l.maxGrowth(), l.maxShrink(), l.zone(), p.Own, l.TestName)
 	for _, file := range l.Guards.NeverBlock {
-		data, err := os.ReadFile(file)
+		data, err := durable.ReadRegular(file, maxNeverBlock)
 		fmt.Fprintf(hash, " %x", sha256.Sum256(data))
 		if err == nil {
 			var n int
@@ -67,19 +68,20 @@ func (c *Config) loadPolicy(l *ListConfig, last register.Reservation) (*policy, 
 		p.unprotected = fmt.Sprintf("never-block files hold %d names, %d when the list was last compiled", now, last.Protected)
 	}
 	p.digest = hex.EncodeToString(hash.Sum(nil))
-	return p, nil
+	return p, p.checkTestName(l)
 }
 
-// checkTestName holds the one name that no decision lists against the guards,
-// before the never-block files are read: it may well lie below a protected
-// name of the authority's own.
+// checkTestName holds the one name that no decision lists against the guards.
+// It may lie below a protected name, which will be the authority's own.
 func (p *policy) checkTestName(l *ListConfig) error {
 	test, err := testTarget(l)
 	if err != nil {
 		return err
 	}
-	if found := p.CheckTarget(test); len(found) > 0 {
-		return cli.Misuse(fmt.Errorf("list %s: test_name: %v", l.Name, found[0]), "give a name of the authority's own that serves nothing else")
+	for _, f := range p.CheckTarget(test) {
+		if f.Rule != blocklist.RuleNeverBlock || !p.Protected.CoversBelow(test) {
+			return cli.Misuse(fmt.Errorf("list %s: test_name: %v", l.Name, f), "give a name of the authority's own that serves nothing else")
+		}
 	}
 	return nil
 }

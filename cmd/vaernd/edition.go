@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,32 +105,11 @@ func assemble(dir string, e *blocklist.Edition, old *served, keys *sshsig.Allowe
 	return s, nil
 }
 
-// keptEditions returns the published editions before latest, with manifest and
-// signature. What lies in dir and was never published is not among them.
+// keptEditions returns the published editions before latest. What lies in dir
+// and was never published is not among them.
 func keptEditions(dir string, latest blocklist.Serial, keys *sshsig.AllowedSigners) ([]*blocklist.Edition, error) {
 	history, err := blocklist.History(dir, keys)
-	if err != nil {
-		return nil, err
-	}
-	var all []*blocklist.Edition
-	for _, m := range history {
-		if !latest.After(m.Serial) {
-			continue
-		}
-		folder := filepath.Join(dir, m.Serial.String())
-		sig, err := os.ReadFile(filepath.Join(folder, "MANIFEST.sig"))
-		if errors.Is(err, fs.ErrNotExist) {
-			return all, nil // it and all before it were just cleared away
-		}
-		if err == nil {
-			_, err = keys.Verify(blocklist.EditionPrincipal, blocklist.EditionNamespace, m.Bytes(), sig, m.Created)
-		}
-		if err != nil {
-			return all, fmt.Errorf("open edition %v: %w", m.Serial, err)
-		}
-		all = append(all, &blocklist.Edition{Manifest: m, Dir: folder, Signature: sig})
-	}
-	return all, nil
+	return slices.DeleteFunc(history, func(e *blocklist.Edition) bool { return !latest.After(e.Serial) }), err
 }
 
 // recall opens the edition that was served last, when what is published at the
@@ -173,7 +152,7 @@ func (f *feed) remembered(name string) (blocklist.Serial, error) {
 	if f.settings.State == "" {
 		return 0, nil
 	}
-	text, err := os.ReadFile(f.noteFile(name))
+	text, err := durable.ReadRegular(f.noteFile(name), 64)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

@@ -2,12 +2,16 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
 )
 
 // Of two that compile at once one publishes, and the other says why it does not, or finds nothing left to do. Who
@@ -119,43 +123,80 @@ func (w *world) owners(serial string) (owners []string) {
 	return owners
 }
 
-// A compile that read the register, and then had to wait, must not publish what it read: meanwhile a name was withdrawn,
-// and another compile has taken it out. Here the wait is for the officers file, which is a pipe.
+// A compile that was overtaken by a withdrawal, after it had built and before it took its serial, must not publish what
+// it built. Here it waits for the agent that holds the edition key.
 func TestCompileThatWasOvertaken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, alone, noGrowthLimit)
 	w.add("stays.example", "goes.example")
 	w.compile()
-	if err := syscall.Mkfifo(w.file("pipe"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.write("slow.toml", strings.Replace(w.read("vaern.toml"), `"./officers"`, `"./pipe"`, 1))
-	slow := make(chan result, 1)
+	w.add("comes.example")
+
+	asked, answer := make(chan struct{}), make(chan struct{})
+	socket := slowAgent(t, w.file("keys/edition"), asked, answer)
+	fingerprint := strings.Fields(w.tool("ssh-keygen", "-l", "-f", "keys/edition.pub"))[1]
+	w.write("slow.toml", strings.Replace(w.read("vaern.toml"), `"./keys/edition"`, `"agent:`+fingerprint+`"`, 1))
 	cmd := w.command("vaern", "--config", "slow.toml", "compile")
+	cmd.Env = append(cmd.Environ(), "SSH_AUTH_SOCK="+socket)
+	slow := make(chan result, 1)
 	go func() {
 		r, _ := finish(cmd) // the status tells
 		slow <- r
 	}()
-	// It opens when the other side reads, which is after the register was opened.
-	pipe, err := os.OpenFile(w.file("pipe"), os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	<-asked
 	w.withdraw("goes.example")
-	if c := w.compile(); c.Domains != 2 {
-		t.Fatalf("compiled %+v", c)
-	}
-	if _, err := pipe.WriteString(w.read("officers")); err != nil {
-		t.Fatal(err)
-	}
-	if err := pipe.Close(); err != nil {
-		t.Fatal(err)
-	}
+	close(answer)
 	r := <-slow
 	w.keep(r.stdout)
 	w.keep(r.stderr)
-	if names := w.lines("domains.txt"); slices.Contains(names, "goes.example") {
-		t.Errorf("the withdrawn name is published again; the slow compile ended with %d: %s%s", r.status, r.stdout, r.stderr)
+	if r.status != 0 {
+		t.Fatalf("ended with %d: %s%s", r.status, r.stdout, r.stderr)
+	}
+	if names := w.lines("domains.txt"); slices.Contains(names, "goes.example") || !slices.Contains(names, "comes.example") {
+		t.Error("the edition is not what was decided when it was published")
 	}
 	w.vaern(0, "edition", "verify")
+}
+
+// slowAgent is an ssh-agent with one key. It says on asked that somebody came, and answers nobody before answer is closed.
+func slowAgent(t *testing.T, keyFile string, asked chan<- struct{}, answer <-chan struct{}) (socket string) {
+	t.Helper()
+	pem, err := os.ReadFile(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.ParseRawPrivateKey(pem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := agent.NewKeyring()
+	if err := keys.Add(agent.AddedKey{PrivateKey: key}); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "agent") // the path of a socket has at most 107 octets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	l, err := net.Listen("unix", filepath.Join(dir, "socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		var once sync.Once
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			once.Do(func() { close(asked) })
+			go func() {
+				defer c.Close()
+				<-answer
+				_ = agent.ServeAgent(keys, c) // until the other side is done
+			}()
+		}
+	}()
+	return l.Addr().String()
 }

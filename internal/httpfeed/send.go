@@ -7,13 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/internal/durable"
 )
 
 // cacheControl keeps the list out of every cache on the way (RFC 9111, section 5.2.2).
@@ -54,7 +54,7 @@ func (q *request) send() error {
 // sendStored sends a file of the edition as it lies there.
 func (q *request) sendStored(name, contentType string) error {
 	sum, _ := q.edition.File(name)
-	f, err := os.Open(filepath.Join(q.edition.Dir, name))
+	f, err := durable.OpenRegular(filepath.Join(q.edition.Dir, name))
 	if err != nil {
 		return q.gone(err)
 	}

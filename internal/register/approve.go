@@ -131,9 +131,10 @@ func (s *State) checkApproval(d *Decision, name string, signature []byte, at tim
 	return nil
 }
 
-// take lets a decision take effect, whole. Of one that is void by now only the
-// keys stay away that it took away, and its targets are remembered as taken
-// out, so that their absence is explained.
+// take lets a decision take effect, whole. Of one that is void by now what it
+// took away stays away, entries and keys: to bring something back is to add,
+// and takes the signatures for that. Its targets are remembered as taken out,
+// so that their absence is explained.
 func (s *State) take(d *Decision, r record) error {
 	l := s.list(d.List)
 	if d.Status == Void {
@@ -145,8 +146,8 @@ func (s *State) take(d *Decision, r record) error {
 			d.added[i].Decision = d.ID
 		}
 		l.add(d.added)
-		l.withdraw(d.withdrawn)
 	}
+	l.withdraw(d.withdrawn)
 	d.added, d.withdrawn = nil, nil
 	if len(d.Officers) == 0 {
 		return nil

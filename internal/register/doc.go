@@ -31,7 +31,8 @@
 // written, and is worth what is known now: if a key is revoked since a moment
 // in the past, its approvals from then on are void, and so are the decisions
 // that lack their quorum without them, the officers whom those added, and
-// what these approved. Keys that a void decision took away stay away.
+// what these approved. What a void decision took away, entries and keys, stays
+// away: to bring it back is to add.
 //
 // A Register is used by one goroutine. Several processes may use the same
 // register: appending fails if somebody else appended since, and is then

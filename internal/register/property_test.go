@@ -100,9 +100,9 @@ func (m *model) approve(a act, since map[string]time.Time) (again bool) {
 		for _, e := range d.Add {
 			m.forced[e.ID] = e.Target.Reveal()
 		}
-		for _, w := range d.Withdraw {
-			delete(m.forced, w.ID)
-		}
+	}
+	for _, w := range d.Withdraw { // taken away stays away, whoever signed it
+		delete(m.forced, w.ID)
 	}
 	for _, c := range d.Officers {
 		if !c.Revoke {

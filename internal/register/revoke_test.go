@@ -38,7 +38,7 @@ func TestRevokedOfficerIsOut(t *testing.T) {
 
 func TestRevocationReachesBack(t *testing.T) {
 	w := crowd(t)
-	kept := w.decide(w.adding("kept.example", "back.example"), "carl", "anna")
+	kept := w.decide(w.adding("kept.example", "away.example"), "carl", "anna")
 	stolen := w.tick(time.Minute)
 	lost := w.decide(w.adding("lost.example"), "anna", "carl")
 	spare := w.draft(w.adding("spare.example"))
@@ -63,7 +63,7 @@ func TestRevocationReachesBack(t *testing.T) {
 	w.status(spare, Void)
 	w.status(gone, Void)
 	w.status(open, Draft)
-	w.listed("kept.example", "back.example")
+	w.listed("kept.example") // away.example was taken out with a stolen key: bringing it back is an addition
 	if !w.WasListed("csam", entry(t, "lost.example").Target) {
 		t.Error("the absence of a void decision's entry is not explained")
 	}
@@ -71,7 +71,7 @@ func TestRevocationReachesBack(t *testing.T) {
 	w.approve(open, "anna")
 	w.status(open, Draft)
 	w.approve(open, "dora")
-	w.listed("kept.example", "back.example", "open.example")
+	w.listed("kept.example", "open.example")
 	if _, err := w.Approve(lost, "bo", w.sign(lost, "bo"), needs); err == nil {
 		t.Error("a void decision came back")
 	}
