@@ -4,7 +4,6 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/netip"
-	"slices"
 )
 
 // Table is everything the folder said at one moment. It does not change, and
@@ -64,13 +63,4 @@ func (t *Table) Authenticate(token string, from netip.Addr) (*ISP, bool) {
 		return nil, false
 	}
 	return &t.ISPs[found], true
-}
-
-// Find returns the ISP of that name, revoked or not.
-func (t *Table) Find(name string) (*ISP, bool) {
-	n := slices.IndexFunc(t.ISPs, func(i ISP) bool { return i.Name == name })
-	if n < 0 {
-		return nil, false
-	}
-	return &t.ISPs[n], true
 }
