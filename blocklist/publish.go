@@ -258,5 +258,8 @@ func MakeListDir(editions, list string) (string, error) {
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	return dir, errors.Join(makeGroupDir(editions, dir), durable.SyncDir(editions))
+	if err := makeGroupDir(editions, dir); err != nil {
+		return "", fmt.Errorf("%w (does the editions folder of the configuration exist?)", err)
+	}
+	return dir, durable.SyncDir(editions)
 }

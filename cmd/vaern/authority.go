@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"time"
 
 	"github.com/vaern/vaern/blocklist"
@@ -104,7 +106,9 @@ func (c *Config) editionKeys() (*sshsig.AllowedSigners, error) {
 
 // passphrase asks for the passphrase of a key, on a terminal only.
 func (a *app) passphrase(path string) ([]byte, error) {
-	return progress.Passphrase(a.in, a.err, path)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	return progress.Passphrase(ctx, a.in, a.err, path)
 }
 
 // onTerminal says whether a person sits at both ends.

@@ -53,6 +53,12 @@ func (a *authority) check() error {
 		}
 	}
 	problem(a.checkSigningKey())
+	if police := a.reg.Police(a.now()); a.reg.Founded() && police < a.Quorum.Add {
+		problem(fmt.Errorf("quorum.add is %d, and there are %d police officers: nothing can be added", a.Quorum.Add, police))
+	}
+	if _, err := os.Stat(a.Editions); err != nil {
+		problem(fmt.Errorf("editions: %w", err))
+	}
 	for i := range a.Lists {
 		problem(a.checkList(&a.Lists[i]))
 	}
@@ -63,6 +69,11 @@ func (a *authority) check() error {
 	} else {
 		fmt.Fprintf(a.out, "register: %d records, chain and signatures are whole, head %s\n", j.Records, j.Head)
 		fmt.Fprintf(a.out, "officers: %d; decisions: %d, of which %d are drafts\n", j.Officers, len(a.reg.Decisions), len(j.Drafts))
+		for _, d := range a.reg.Decisions {
+			if d.Status == register.Draft {
+				fmt.Fprintf(a.out, "waiting: %v on list %s, approved by %d of %d\n", d.ID, d.List, d.Valid(), a.needs(d))
+			}
+		}
 		for _, p := range j.Problems {
 			fmt.Fprintf(a.err, "problem: %s\n", p)
 		}
@@ -105,11 +116,6 @@ func (a *authority) checkList(l *ListConfig) error {
 	if p.unprotected != "" {
 		return fmt.Errorf("list %s: %s: %s", l.Name, blocklist.RuleNeverBlockSet, p.unprotected)
 	}
-	for _, e := range a.reg.InForce(l.Name) {
-		if found := p.CheckTarget(e.Target); blocklist.Refuses(found) {
-			return fmt.Errorf("list %s: entry %v would be refused today: %v: decide on it, or mend the never-block files", l.Name, e.ID, found[0])
-		}
-	}
 	if _, err := os.Stat(a.listDir(l)); errors.Is(err, os.ErrNotExist) {
 		return nil // not compiled yet
 	}
@@ -120,6 +126,13 @@ func (a *authority) checkList(l *ListConfig) error {
 	old, err := a.previous(a.listDir(l), keys)
 	if err != nil || old == nil {
 		return err
+	}
+	b, err := a.build(l, p, old, keys)
+	if err != nil {
+		return err
+	}
+	if o := b.Run(); len(o.Refused)+len(o.Flagged) > 0 {
+		return fmt.Errorf("list %s: decide on these, or mend the never-block files: %s", l.Name, reasons(append(o.Refused, o.Flagged...)))
 	}
 	if err := old.CheckContents(); err != nil {
 		return fmt.Errorf("list %s: %w", l.Name, err)

@@ -73,11 +73,25 @@ func (a *authority) compile(only string) error {
 			return err
 		}
 		if len(c.Refused) > 0 {
-			wrong = append(wrong, cli.Refuse(fmt.Errorf("list %s: additions held back: %s", l.Name, reasons(c.Refused)),
-				"vaern decision show explains each entry"))
+			wrong = append(wrong, cli.Refuse(fmt.Errorf("list %s: additions held back: %s", l.Name, reasons(c.Refused)), a.advice(c)))
 		}
 	}
 	return cli.Join(wrong...)
+}
+
+// advice says what to do about a build that was refused.
+func (a *authority) advice(c *compiled) string {
+	switch r := c.Refused[0]; r.Rule {
+	case blocklist.RuleGrowth:
+		return "look at each entry again, then: vaern decision new --override growth --for " + r.ID + " --basis TEXT"
+	case blocklist.RuleEmpty:
+		return "vaern decision list shows what waits for approval"
+	case blocklist.RuleNeverBlockSet:
+		return "mend the never-block files"
+	case blocklist.RuleClock, blocklist.RuleVanished:
+		return "vaern check says more"
+	}
+	return "vaern decision show explains each entry"
 }
 
 // maxReasons bounds what an error message lists.
@@ -169,6 +183,9 @@ func (a *authority) compileOnce(l *ListConfig, dir string, keys *sshsig.AllowedS
 	p, err := a.loadPolicy(l, a.reg.Highest[l.Name])
 	if err != nil {
 		return nil, err
+	}
+	if p.unprotected != "" {
+		fmt.Fprintf(a.err, "list %s: nothing can be added: %s: %s\n", l.Name, blocklist.RuleNeverBlockSet, p.unprotected)
 	}
 	end := progress.Begin(a.err, "building list "+l.Name)
 	b, err := a.build(l, p, old, keys)

@@ -78,7 +78,7 @@ type Limit struct {
 func loadConfig(given string) (*Config, error) {
 	path, err := config.Find(given, "vaern.toml")
 	if err != nil {
-		return nil, cli.Misuse(err, "make a new authority with vaern init DIR")
+		return nil, cli.Misuse(err, "run it in the authority's folder, name its vaern.toml with --config, or make a new authority with vaern init DIR")
 	}
 	c := &Config{
 		Register: "./register.db", Editions: "./editions", SigningKey: "./keys/edition",

@@ -25,7 +25,10 @@ func (a *app) decisionApprove() *cobra.Command {
 		Short: "Sign a decision as a police officer",
 		Long: `FILE of --key is an OpenSSH private key, or a public key whose private half is
 in the ssh-agent. FILE of --signature was made with
-ssh-keygen -Y sign -n vaern-decision from the text of decision export.`,
+ssh-keygen -Y sign -n vaern-decision from the text of decision export.
+
+On a terminal it shows what the decision says and asks; type yes. --digest
+takes the place of the question.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withDecision(args[0], func(auth *authority, d *register.Decision) error { return auth.approve(d, o) })
@@ -64,7 +67,7 @@ func (a *authority) approve(d *register.Decision, o approveOptions) error {
 	}
 	d, err = a.reg.Approve(d.ID, o.as, signature, a.needs)
 	if err != nil {
-		return cli.Refuse(err, "")
+		return cli.Refuse(err, "vaern officer list shows who may sign, and with which key; vaern decision show, what is signed already")
 	}
 	if len(d.Officers) > 0 && d.Status == register.Approved {
 		if err := a.writeOfficers(); err != nil {

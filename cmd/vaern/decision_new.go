@@ -35,7 +35,9 @@ old.
 
 A file is CSV with a header row (unit,target,category,source,source_ref,
 evidence_ref,dedicated,compromised,recheck_by,note; only unit and target are
-needed), plain text with one name or URL a line, or in hosts format. A line
+needed), plain text with one name or URL a line, or in hosts format. A name
+whose unit is not said is a domain: the name and everything below it; --unit
+host makes it exactly that name. A line
 that is no valid entry, or that a guard refuses, is reported with its number,
 and nothing is drafted, unless --skip-invalid leaves it out. A withdrawal may
 also name entries by id: E12.`,
@@ -157,7 +159,8 @@ func (d *draft) complete() error {
 	case len(d.decision.Add) > 0 && d.policy.unprotected != "":
 		return cli.Refuse(fmt.Errorf("no draft: %s: %s", blocklist.RuleNeverBlockSet, d.policy.unprotected), "mend the never-block files first")
 	case len(d.decision.Add)+len(d.decision.Withdraw)+len(d.decision.Overrides) == 0:
-		return cli.Refuse(fmt.Errorf("no draft: %s: nothing to decide", blocklist.RuleEmpty), "")
+		return cli.Refuse(fmt.Errorf("no draft: %s: nothing to decide: %d invalid, %d refused, %d listed already",
+			blocklist.RuleEmpty, d.rejected, d.refused, d.existing), "")
 	}
 	return nil
 }

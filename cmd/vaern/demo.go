@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -36,7 +37,11 @@ type. Ctrl-C ends it and removes the directory.
 It needs vaernd beside vaern, and the tools ssh-keygen, sha256sum, dig, curl
 and zstd; make demo fetches those that are missing.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), once) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return a.demo(ctx, once)
+		},
 	}
 	c.Flags().BoolVar(&once, "once", false, "end after the last step instead of serving on")
 	return c

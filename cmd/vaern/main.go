@@ -6,8 +6,6 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,12 +27,8 @@ type app struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, clock: time.Now}
-	status := cli.Run(ctx, a.root(), os.Args[1:], a.out, a.err)
-	stop()
-	os.Exit(status)
+	os.Exit(cli.Run(context.Background(), a.root(), os.Args[1:], a.out, a.err))
 }
 
 func (a *app) root() *cobra.Command {

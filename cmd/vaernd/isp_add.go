@@ -66,8 +66,8 @@ func (o ispAdd) run(name string) error {
 	return printCredentials(o.stdout, &made, c, s)
 }
 
-// chosenLists are those of --list, or the only one there is. A list may be
-// named before its first edition is published.
+// chosenLists are those of --list, or the only one there is. Before anything is
+// published a list may be named that is not there yet.
 func (o ispAdd) chosenLists(s *settings) ([]string, error) {
 	known, err := s.lists()
 	if err != nil {
@@ -83,8 +83,11 @@ func (o ispAdd) chosenLists(s *settings) ([]string, error) {
 		if err := blocklist.CheckListName(list); err != nil {
 			return nil, cli.Misuse(fmt.Errorf("--list %q: %w", list, err), "")
 		}
-		if !slices.Contains(known, list) {
-			fmt.Fprintf(o.stderr, "list %s has no edition yet; editions has %s\n", list, either(strings.Join(known, ", "), "no list"))
+		switch {
+		case len(known) == 0:
+			fmt.Fprintf(o.stderr, "list %s has no edition yet\n", list)
+		case !slices.Contains(known, list):
+			return nil, cli.Refuse(fmt.Errorf("list %q is unknown", list), "editions has "+strings.Join(known, ", "))
 		}
 	}
 	slices.Sort(o.lists)

@@ -4,6 +4,8 @@
 package progress
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,15 +20,34 @@ func IsTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Passphrase asks for a passphrase on a terminal, without showing it.
-func Passphrase(in io.Reader, out io.Writer, path string) ([]byte, error) {
+// Passphrase asks for a passphrase on a terminal, without showing it. If ctx
+// ends first (Ctrl-C), the terminal shows again what is typed.
+func Passphrase(ctx context.Context, in io.Reader, out io.Writer, path string) ([]byte, error) {
 	f, ok := in.(*os.File)
 	if !ok || !IsTerminal(f) {
 		return nil, fmt.Errorf("key %s needs a passphrase, and there is no terminal to ask on", path)
 	}
+	before, err := term.GetState(int(f.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("ask for passphrase: %w", err)
+	}
 	fmt.Fprintf(out, "passphrase of %s: ", path)
 	defer fmt.Fprintln(out)
-	return term.ReadPassword(int(f.Fd()))
+	type answer struct {
+		text []byte
+		err  error
+	}
+	typed := make(chan answer, 1)
+	go func() {
+		text, err := term.ReadPassword(int(f.Fd()))
+		typed <- answer{text, err}
+	}()
+	select {
+	case a := <-typed:
+		return a.text, a.err
+	case <-ctx.Done():
+		return nil, errors.Join(errors.New("interrupted"), term.Restore(int(f.Fd()), before))
+	}
 }
 
 // patience is how long something may take without a word.

@@ -27,7 +27,7 @@ func TestNothingIsSaidWithoutATerminal(t *testing.T) {
 
 func TestPassphraseNeedsATerminal(t *testing.T) {
 	var out bytes.Buffer
-	if _, err := Passphrase(strings.NewReader("secret\n"), &out, "key"); err == nil || out.Len() != 0 {
+	if _, err := Passphrase(t.Context(), strings.NewReader("secret\n"), &out, "key"); err == nil || out.Len() != 0 {
 		t.Errorf("asked %q, %v", out.String(), err)
 	}
 }

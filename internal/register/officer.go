@@ -67,6 +67,17 @@ func (s *State) revocable(name string, since time.Time) []*Officer {
 	return all
 }
 
+// Police counts the police officers whose approvals count at t.
+func (s *State) Police(t time.Time) int {
+	n := 0
+	for _, o := range s.Officers {
+		if o.Role == blocklist.Police && o.activeAt(t) {
+			n++
+		}
+	}
+	return n
+}
+
 // Founded says whether the register has had its founding police officers:
 // from then on officers come and go by decision.
 func (s *State) Founded() bool {

@@ -125,7 +125,7 @@ func detect(first string, o Options) (string, error) {
 	if len(words) == 1 && !strings.ContainsAny(words[0], `,;|"{`) {
 		return "plain", nil
 	}
-	return "", errors.New("cannot tell the format: name it with --format csv, plain or hosts")
+	return "", errors.New("cannot tell the format: name it with --format csv, plain or hosts, or map a CSV's columns with --columns THEIRS=OURS")
 }
 
 func isData(text string) bool {
