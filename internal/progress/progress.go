@@ -67,7 +67,9 @@ func Begin(out io.Writer, what string) (end func()) {
 		for seconds := 1; ; seconds++ {
 			select {
 			case <-done:
-				fmt.Fprint(out, "\r\x1b[K") // erase to the end of the line (ECMA-48, EL)
+				if seconds > 1 {
+					fmt.Fprint(out, "\r\x1b[K") // erase to the end of the line (ECMA-48, EL)
+				}
 				return
 			case <-tick.C:
 				fmt.Fprintf(out, "\r%s ... %d s", what, seconds)
