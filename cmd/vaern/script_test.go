@@ -29,6 +29,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", peers.PATH(t)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("DATA", mustAbs(filepath.Join("..", "..", "..", "shared", "data")))
+			env.Setenv("SAMPLES", mustAbs(filepath.Join("..", "..", "testdata", "lists")))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
