@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/vaern/vaern/internal/peers"
 )
 
 // startAgent runs an ssh-agent for the length of the test, and points
@@ -25,9 +27,9 @@ func startAgent(t *testing.T) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "sock")
-	cmd := exec.Command("ssh-agent", "-D", "-a", socket)
+	cmd := exec.Command(peers.Path(t, "ssh-agent"), "-D", "-a", socket)
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v (install openssh-client)", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		cmd.Process.Kill()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/vaern/vaern/internal/peers"
 )
 
 // The judge of these tests is OpenSSH: what we write it has to accept, what it
@@ -26,11 +28,7 @@ var (
 // run runs a program of OpenSSH. A missing one fails the test.
 func run(t testing.TB, stdin []byte, name string, args ...string) (string, error) {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%v (install openssh-client)", err)
-	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(peers.Path(t, name), args...)
 	cmd.Stdin = bytes.NewReader(stdin)
 	// A judge in another time zone still has to read our timestamps as UTC.
 	cmd.Env = append(os.Environ(), "TZ=Pacific/Auckland", "LC_ALL=C")
