@@ -2,7 +2,10 @@ package blocklist
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -23,6 +26,7 @@ const (
 // Build decides what the next edition blocks. It is a pure function of its
 // fields: [Build.Run] neither reads a clock nor a file.
 type Build struct {
+	List     string
 	Policy   *Policy
 	Entries  []Listed // every decided entry in force, by id
 	Standing []Row    // rows of every edition that no decision made: the test name
@@ -39,10 +43,20 @@ type Build struct {
 	// Withdrawn says whether a decision took the target out; a row that is
 	// gone without one is a fault, not a withdrawal.
 	Withdrawn func(Target) bool
-	// Overridden says whether a signed override lets a decision through a rule.
-	Overridden func(Rule, DecisionID) bool
+	// Overridden says whether a signed override lets something through a rule:
+	// an entry, a decision, or the list. Of the latter it is told the digest
+	// that stands in the refusal; the others have theirs in the register.
+	Overridden func(rule Rule, subject, digest string) bool
 	// Unprotected is set when a never-block file is missing, empty or halved.
 	Unprotected string
+	// State is the digest of what an override of the list's clock or
+	// never-block files is bound to.
+	State map[Rule]string
+
+	// Within makes an urgent build: it keeps what every one of these sets and
+	// Previous cover, and adds nothing to any of them, so that no wave has to
+	// wait for it. nil: an ordinary build.
+	Within []*Set
 }
 
 // Refusal names a rule that a build failed, and the entry, decision or list
@@ -51,6 +65,8 @@ type Refusal struct {
 	Rule   Rule   `json:"rule"`
 	ID     string `json:"id"`
 	Reason string `json:"reason"`
+	// Digest is what an override of a rule about the list is bound to.
+	Digest string `json:"-"`
 }
 
 // Outcome is the result of a build: the set to publish, and why additions are
@@ -64,18 +80,33 @@ type Outcome struct {
 // Run builds the set of all entries and holds it against the guards. If one
 // refuses, what it returns instead is the previous set less everything that
 // left: guards hold back what adds, and nothing ever holds back a withdrawal.
+// An urgent build is of that kind from the start, and nothing refuses it.
 func (b *Build) Run() Outcome {
-	full := b.set(b.Entries)
 	var o Outcome
 	b.checkEntries(&o)
+	if b.Within != nil {
+		o.Refused, o.Set = nil, b.only(b.within)
+		return o
+	}
+	full := b.set(b.Entries)
 	b.checkBuild(full, &o)
 	switch {
 	case len(o.Refused) == 0:
 		o.Set = full
 	case b.Previous != nil:
-		o.Set = b.withdrawalsOnly()
+		o.Set = b.only(b.Previous.Covers)
 	}
 	return o
+}
+
+// within says whether an urgent build may hold a target.
+func (b *Build) within(t Target) bool {
+	for _, s := range b.Within {
+		if !s.Covers(t) {
+			return false
+		}
+	}
+	return b.Previous.Covers(t)
 }
 
 // adds says whether a target blocks a name that the previous edition does not.
@@ -113,18 +144,21 @@ func (b *Build) dated(s *Set) *Set {
 	return s
 }
 
-// withdrawalsOnly keeps the entries that add nothing, and the rows that are
-// gone without a decision. A child that was covered by a withdrawn parent
-// comes back: its name was blocked before.
-func (b *Build) withdrawalsOnly() *Set {
+// only builds the set of the entries that were published before, as keep
+// tells, and of the rows that are gone without a decision: it adds nothing. A
+// child that was covered by a withdrawn parent comes back: its name was
+// blocked before.
+func (b *Build) only(keep func(Target) bool) *Set {
 	var kept []Listed
 	for _, e := range b.Entries {
-		if !b.adds(e.Target) {
+		if keep(e.Target) {
 			kept = append(kept, e)
 		}
 	}
-	for _, row := range b.vanished(b.set(kept)) { // full may cover it with what is held back
-		kept = append(kept, Listed{Target: row.Target, Category: row.Category})
+	for _, row := range b.vanished(b.set(kept)) { // what is held back may have covered it
+		if keep(row.Target) {
+			kept = append(kept, Listed{Target: row.Target, Category: row.Category})
+		}
 	}
 	return b.set(kept)
 }
@@ -154,10 +188,11 @@ const StandingCategory = "vaern-test"
 func (b *Build) checkEntries(o *Outcome) {
 	for _, e := range b.Entries {
 		for _, f := range b.Policy.CheckTarget(e.Target) {
-			if f.Flag {
+			id := e.ID.String()
+			if f.Flag || b.Overridden(f.Rule, id, "") {
 				continue
 			}
-			r := Refusal{f.Rule, e.ID.String(), f.Reason}
+			r := Refusal{Rule: f.Rule, ID: id, Reason: f.Reason}
 			if b.adds(e.Target) {
 				o.Refused = append(o.Refused, r)
 			} else {
@@ -169,32 +204,49 @@ func (b *Build) checkEntries(o *Outcome) {
 
 // checkBuild runs the guards that look at the list as a whole.
 func (b *Build) checkBuild(full *Set, o *Outcome) {
-	refuse := func(rule Rule, id, format string, args ...any) {
-		o.Refused = append(o.Refused, Refusal{rule, id, fmt.Sprintf(format, args...)})
+	refuse := func(rule Rule, digest, format string, args ...any) {
+		if !b.Overridden(rule, b.List, digest) {
+			o.Refused = append(o.Refused, Refusal{rule, "list", fmt.Sprintf(format, args...), digest})
+		}
 	}
 	if b.Previous == nil {
 		if len(b.Entries) == 0 {
-			refuse(RuleEmpty, "list", "the list never had an entry")
+			refuse(RuleEmpty, "", "the list never had an entry")
 		}
 		if b.Unprotected != "" {
-			refuse(RuleNeverBlockSet, "list", "%s", b.Unprotected)
+			refuse(RuleNeverBlockSet, b.State[RuleNeverBlockSet], "%s", b.Unprotected)
 		}
 		return
 	}
 	if gone := b.vanished(full); len(gone) > 0 {
-		refuse(RuleVanished, "list", "%d entries are gone without a decision", len(gone))
+		refuse(RuleVanished, digestOf(gone), "%d entries are gone without a decision", len(gone))
 	}
 	if !b.grows(full) {
 		return
 	}
-	if b.Now.Before(b.Created) || b.Now.Sub(b.Created) > clockWindow {
-		refuse(RuleClock, "list", "the clock says %s, the last edition was made at %s",
+	if !Believes(b.Created, b.Now) {
+		refuse(RuleClock, b.State[RuleClock], "the clock says %s, the last edition was made at %s",
 			b.Now.UTC().Format(time.RFC3339), b.Created.UTC().Format(time.RFC3339))
 	}
 	if b.Unprotected != "" {
-		refuse(RuleNeverBlockSet, "list", "%s", b.Unprotected)
+		refuse(RuleNeverBlockSet, b.State[RuleNeverBlockSet], "%s", b.Unprotected)
 	}
 	b.checkGrowth(o)
+}
+
+// Believes says whether the clock can be right, if the last edition was made
+// at created: neither before it nor more than 30 days after.
+func Believes(created, now time.Time) bool {
+	return !now.Before(created) && now.Sub(created) <= clockWindow
+}
+
+// digestOf is the sha256 of the targets of rows, in hex.
+func digestOf(rows []Row) string {
+	h := sha256.New()
+	for _, r := range rows {
+		_, _ = io.WriteString(h, r.Target.RevealKey()+"\n")
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // grows says whether full blocks some name that the previous edition does not.
@@ -212,12 +264,12 @@ func (b *Build) grows(full *Set) bool {
 // and is not published yet.
 func (b *Build) checkGrowth(o *Outcome) {
 	if b.Uncounted != "" {
-		o.Refused = append(o.Refused, Refusal{RuleGrowth, "list", b.Uncounted})
+		o.Refused = append(o.Refused, Refusal{Rule: RuleGrowth, ID: "list", Reason: b.Uncounted})
 		return
 	}
 	var counted []Listed
 	for _, e := range b.Entries {
-		if !b.Overridden(RuleGrowth, e.Decision) {
+		if !b.Overridden(RuleGrowth, e.Decision.String(), "") {
 			counted = append(counted, e)
 		}
 	}
@@ -236,7 +288,7 @@ func (b *Build) checkGrowth(o *Outcome) {
 	for _, e := range counted {
 		if b.adds(e.Target) && !named[e.Decision] {
 			named[e.Decision] = true
-			o.Refused = append(o.Refused, Refusal{RuleGrowth, e.Decision.String(), fmt.Sprintf(
+			o.Refused = append(o.Refused, Refusal{Rule: RuleGrowth, ID: e.Decision.String(), Reason: fmt.Sprintf(
 				"%d more than the %d of a day ago; max_growth is %s", grown, base.Len(), b.Policy.MaxGrowth)})
 		}
 	}

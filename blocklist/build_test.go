@@ -21,7 +21,7 @@ func build(t testing.TB, previous, entries []string) *Build {
 		Standing: []Row{{Target: target(t, testName), Category: StandingCategory}},
 		Today:    "2026-11-23", Now: noon, Created: later(-time.Hour),
 		Withdrawn:  func(Target) bool { return true },
-		Overridden: func(Rule, DecisionID) bool { return false },
+		Overridden: func(Rule, string, string) bool { return false },
 	}
 	for i, text := range entries {
 		d := DecisionID(i + 1)
@@ -94,12 +94,14 @@ func TestBuild(t *testing.T) {
 		},
 		{
 			what: "an override", previous: abc, entries: append(abc[:3:3], "D9 host w.test", "D9 host x.test", "D9 host y.test", "D8 host z.test"),
-			change: func(b *Build) { b.Overridden = func(r Rule, d DecisionID) bool { return r == RuleGrowth && d == 9 } },
-			want:   append(abc[:3:3], "host w.test", "host x.test", "host y.test", "host z.test"),
+			change: func(b *Build) {
+				b.Overridden = func(r Rule, of, _ string) bool { return r == RuleGrowth && of == "D9" }
+			},
+			want: append(abc[:3:3], "host w.test", "host x.test", "host y.test", "host z.test"),
 		},
 		{
 			what: "an override of another", previous: abc, entries: append(abc[:3:3], "D9 host w.test", "D8 host x.test", "D8 host y.test", "D8 host z.test"),
-			change: func(b *Build) { b.Overridden = func(_ Rule, d DecisionID) bool { return d == 9 } },
+			change: func(b *Build) { b.Overridden = func(_ Rule, of, _ string) bool { return of == "D9" } },
 			want:   abc, refused: strs{"growth D8"},
 		},
 		{

@@ -62,12 +62,12 @@ type OfficerChange struct {
 	Since  time.Time // when revoked: approvals recorded later are void
 }
 
-// Override lets one decision through one rule. It is bound to that
-// decision's text.
+// Override lets something through one rule: a decision, an entry or a list as
+// it is now, by [Rule.Subject]. It is bound to what it lets through.
 type Override struct {
 	Rule   Rule
-	For    DecisionID
-	Digest string // sha256 of the text of the decision For, in hex
+	For    string // D7, E12 or the list
+	Digest string // sha256 of the text of that decision, of the line of that entry, or Refusal.Digest; in hex
 }
 
 // Each is called for every line of a decision's body; nil functions skip
@@ -113,7 +113,7 @@ func (d *Decision) Bytes() []byte {
 		}
 	}
 	for _, o := range d.Overrides {
-		writeLine(&b, "override", string(o.Rule), o.For.String(), o.Digest)
+		writeLine(&b, "override", string(o.Rule), o.For, o.Digest)
 	}
 	return b.Bytes()
 }
@@ -369,15 +369,30 @@ var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 func (s *scanner) override(line string) error {
 	f := strings.Split(line, "\t")
-	if len(f) != 4 || !sha256Hex.MatchString(f[3]) || !Rule(f[1]).Overridable() {
+	if len(f) != 4 || !sha256Hex.MatchString(f[3]) {
 		return errors.New("not an override")
 	}
-	id, err := ParseDecisionID(f[2])
-	if err != nil {
+	o := Override{Rule(f[1]), f[2], f[3]}
+	if err := o.Check(); err != nil {
 		return err
 	}
 	if s.each.Override == nil {
 		return nil
 	}
-	return s.each.Override(Override{Rule(f[1]), id, f[3]})
+	return s.each.Override(o)
+}
+
+// Check says whether the override is for something that its rule has one for.
+func (o *Override) Check() (err error) {
+	switch o.Rule.Subject() {
+	case OfEntry:
+		_, err = ParseEntryID(o.For)
+	case OfDecision:
+		_, err = ParseDecisionID(o.For)
+	case OfTheList:
+		err = CheckListName(o.For)
+	default:
+		err = fmt.Errorf("rule %q has no override", o.Rule)
+	}
+	return err
 }

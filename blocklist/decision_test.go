@@ -31,7 +31,7 @@ func exampleDecision(t testing.TB) *Decision {
 		Officers: []OfficerChange{
 			{Name: "alice", Role: Police, Key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"}, {Revoke: true, Name: "bob@police", Since: noon},
 		},
-		Overrides: []Override{{RuleGrowth, 5, strings.Repeat("ab", 32)}},
+		Overrides: []Override{{RuleGrowth, "D5", strings.Repeat("ab", 32)}},
 	}
 }
 

@@ -41,7 +41,7 @@ func Example() {
 		Today:      "2026-11-23",
 		Now:        now,
 		Withdrawn:  func(blocklist.Target) bool { return true },
-		Overridden: func(blocklist.Rule, blocklist.DecisionID) bool { return false },
+		Overridden: func(blocklist.Rule, string, string) bool { return false },
 	}
 
 	// The first edition.

@@ -49,7 +49,7 @@ func TestBuildOverTime(t *testing.T) {
 				Policy: &Policy{Protected: guard, MaxGrowth: Limit{rapid.IntRange(0, 20).Draw(t, "count"), 10}}, Standing: standing,
 				Today: fmt.Sprintf("2026-11-%02d", step+1), Previous: previous, Created: noon, Now: later(time.Duration(rapid.IntRange(-1, 1000).Draw(t, "clock")) * time.Hour),
 				Withdrawn:  func(o Target) bool { return withdrawn[o.RevealKey()] },
-				Overridden: func(Rule, DecisionID) bool { return false },
+				Overridden: func(Rule, string, string) bool { return false },
 			}
 			for _, k := range sortedKeys(inForce) {
 				b.Entries = append(b.Entries, inForce[k])

@@ -39,6 +39,27 @@ func (r *Rejection) Error() string { return string(r.Rule) + ": " + r.Reason }
 
 func reject(rule Rule, reason string) *Rejection { return &Rejection{rule, reason} }
 
-// Overridable says whether a signed decision can let something through the
-// rule.
-func (r Rule) Overridable() bool { return r == RuleGrowth }
+// Subject is what an override of a rule is for.
+type Subject uint8
+
+// The subjects of overrides. What cannot be in the zone at all has none, nor
+// has an empty list.
+const (
+	NoSubject  Subject = iota
+	OfEntry            // one entry, E12, bound to its line in the signed decision
+	OfDecision         // one decision, D7, bound to its text
+	OfTheList          // a list by name, bound to what stands against it now: see Refusal.Digest
+)
+
+// Subject says what a signed override of the rule is for, if it has one.
+func (r Rule) Subject() Subject {
+	switch r {
+	case RuleNeverBlock, RulePublicSuffix, RuleOwn, RuleSingleLabel:
+		return OfEntry
+	case RuleGrowth:
+		return OfDecision
+	case RuleVanished, RuleClock, RuleNeverBlockSet:
+		return OfTheList
+	}
+	return NoSubject
+}

@@ -298,6 +298,7 @@ func (a *authority) build(l *ListConfig, p *policy, old *published, keys *sshsig
 	}
 	now := a.now().UTC()
 	b := &blocklist.Build{
+		List:        l.Name,
 		Policy:      p.Policy,
 		Entries:     a.reg.InForce(l.Name),
 		Standing:    []blocklist.Row{{Target: target, Category: blocklist.StandingCategory}},

@@ -283,7 +283,7 @@ func (d *draft) override() error {
 		return nil
 	}
 	rule := blocklist.Rule(d.options.override)
-	if !rule.Overridable() {
+	if rule.Subject() != blocklist.OfDecision {
 		return cli.Misuse(fmt.Errorf("rule %q has no override", rule), "growth has one")
 	}
 	id, err := blocklist.ParseDecisionID(d.options.overrideFor)
@@ -294,7 +294,7 @@ func (d *draft) override() error {
 	if err != nil {
 		return cli.Misuse(err, "")
 	}
-	d.decision.Overrides = append(d.decision.Overrides, blocklist.Override{Rule: rule, For: id, Digest: of.Digest})
+	d.decision.Overrides = append(d.decision.Overrides, blocklist.Override{Rule: rule, For: id.String(), Digest: of.Digest})
 	return nil
 }
 

@@ -41,7 +41,7 @@ func TestProductionAddsWithTwo(t *testing.T) {
 	for _, d := range []blocklist.Decision{
 		w.adding("a.example"),
 		changing(w.officer("carl", "carl", blocklist.Hotline)),
-		{List: "csam", Basis: "raid", Overrides: []blocklist.Override{{Rule: blocklist.RuleGrowth, For: 1, Digest: blocklist.Digest(nil)}}},
+		{List: "csam", Basis: "raid", Overrides: []blocklist.Override{{Rule: blocklist.RuleGrowth, For: "D1", Digest: blocklist.Digest(nil)}}},
 	} {
 		id := w.draft(d)
 		for _, name := range []string{"anna", "bo"} {

@@ -160,22 +160,22 @@ func TestOverrideIsBoundToItsText(t *testing.T) {
 		t.Fatal(err)
 	}
 	rule := blocklist.RuleGrowth
-	good := blocklist.Override{Rule: rule, For: id, Digest: of.Digest}
-	wrong := blocklist.Override{Rule: rule, For: id, Digest: strings.Repeat("0", 64)}
+	good := blocklist.Override{Rule: rule, For: id.String(), Digest: of.Digest}
+	wrong := blocklist.Override{Rule: rule, For: id.String(), Digest: strings.Repeat("0", 64)}
 	for _, o := range []blocklist.Override{wrong, good} {
 		over := w.draft(blocklist.Decision{List: "csam", Basis: "large raid", Overrides: []blocklist.Override{o}})
-		if w.approve(over, "anna"); w.Overridden(rule, id) {
+		if w.approve(over, "anna"); w.Overridden(rule, id.String(), "") {
 			t.Error("overridden by one officer")
 		}
-		if w.approve(over, "bo"); w.Overridden(rule, id) != (o == good) {
-			t.Errorf("%v: overridden is %v", o, w.Overridden(rule, id))
+		if w.approve(over, "bo"); w.Overridden(rule, id.String(), "") != (o == good) {
+			t.Errorf("%v: overridden is %v", o, w.Overridden(rule, id.String(), ""))
 		}
 	}
-	if w.Overridden(rule, 99) {
+	if w.Overridden(rule, "D99", "") {
 		t.Error("D99 is overridden")
 	}
 	w.tick(10)
-	if w.decide(revoking("anna", start), "bo"); w.Overridden(rule, id) {
+	if w.decide(revoking("anna", start), "bo"); w.Overridden(rule, id.String(), "") {
 		t.Error("overridden by a void decision")
 	}
 }

@@ -147,15 +147,19 @@ func (s *State) WasListed(name string, t blocklist.Target) bool {
 	return ok
 }
 
-// Overridden says whether an approved decision lets id through a rule. It is
-// bound to the text of that decision as it is now.
-func (s *State) Overridden(rule blocklist.Rule, id blocklist.DecisionID) bool {
+// Overridden says whether an approved decision lets a decision through a rule.
+// It is bound to the text of that decision as it is now.
+func (s *State) Overridden(rule blocklist.Rule, subject, _ string) bool {
+	id, err := blocklist.ParseDecisionID(subject)
+	if err != nil {
+		return false
+	}
 	of, err := s.Decision(id)
 	if err != nil {
 		return false
 	}
 	for _, d := range s.overriding {
-		if d.Status == Approved && slices.Contains(d.Overrides, blocklist.Override{Rule: rule, For: id, Digest: of.Digest}) {
+		if d.Status == Approved && slices.Contains(d.Overrides, blocklist.Override{Rule: rule, For: subject, Digest: of.Digest}) {
 			return true
 		}
 	}
