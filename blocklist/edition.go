@@ -177,6 +177,9 @@ func (e *Edition) CheckContents() error {
 	if err != nil {
 		return err
 	}
+	if _, out := inTree(slices.Concat(set.rows[Domain], set.rows[Host])); slices.Contains(out, true) {
+		return fmt.Errorf("check edition %v: a row of %s is covered by another", e.Serial, entriesName)
+	}
 	for _, list := range append(listFiles[:len(listFiles):len(listFiles)], entriesFile) {
 		want, _ := e.File(list.Name)
 		h := sha256.New()
@@ -193,12 +196,11 @@ func (e *Edition) CheckContents() error {
 // Set reads what the edition blocks from entries.csv, and compares it with
 // the counts of MANIFEST.
 func (e *Edition) Set() (*Set, error) {
-	r, err := e.OpenText(entriesName)
+	text, err := e.readText(entriesName)
 	if err != nil {
 		return nil, fmt.Errorf("read edition %v: %w", e.Serial, err)
 	}
-	defer r.Close()
-	set, err := readEntries(r)
+	set, err := readEntries(text)
 	if err != nil {
 		return nil, fmt.Errorf("read edition %v: %s: %w", e.Serial, entriesName, err)
 	}
@@ -232,6 +234,34 @@ func (e *Edition) OpenText(name string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	return &checkedReader{r: r, want: f, hash: sha256.New()}, nil
+}
+
+// readText returns the plain form of one of the edition's texts, whole.
+func (e *Edition) readText(name string) (string, error) {
+	r, err := e.OpenText(name)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	f, _ := e.File(name)
+	var text strings.Builder
+	text.Grow(int(f.Size))
+	_, err = io.Copy(&text, r)
+	return text.String(), err
+}
+
+// archive returns the compressed chunks of one of the edition's texts, or nil
+// if there is nothing to use again. What is damaged is not used; that the
+// edition is whole is another question, which was asked before.
+func (e *Edition) archive(name string) *archive {
+	if e == nil {
+		return nil
+	}
+	a, err := openArchive(e, name)
+	if err != nil {
+		return nil
+	}
+	return a
 }
 
 // Latest returns the serial that is published for the list whose editions

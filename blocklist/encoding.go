@@ -1,6 +1,7 @@
 package blocklist
 
 import (
+	"bufio"
 	"errors"
 	"hash"
 	"io"
@@ -19,7 +20,6 @@ const zstdWindow = 8 << 20
 // encoding is one of the two forms in which a text is stored.
 type encoding struct {
 	suffix string
-	writer func(io.Writer) (io.WriteCloser, error)
 	reader func(io.Reader) (io.ReadCloser, error)
 }
 
@@ -30,21 +30,10 @@ var encodings = []encoding{
 		// One member without name or time: the same text gives the same file,
 		// and no client stops early at a second member.
 		suffix: ".gz",
-		writer: newGzip,
-		reader: func(r io.Reader) (io.ReadCloser, error) {
-			z, err := gzip.NewReader(r)
-			if err != nil {
-				return nil, err
-			}
-			z.Multistream(false) // reads what the most careless client would
-			return z, nil
-		},
+		reader: openMember,
 	},
 	{
 		suffix: ".zst",
-		writer: func(w io.Writer) (io.WriteCloser, error) {
-			return zstd.NewWriter(w, zstd.WithWindowSize(zstdWindow), zstd.WithEncoderConcurrency(1))
-		},
 		reader: func(r io.Reader) (io.ReadCloser, error) {
 			d, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderConcurrency(1))
 			if err != nil {
@@ -55,7 +44,32 @@ var encodings = []encoding{
 	},
 }
 
-func newGzip(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, 6) }
+// member reads a gzip file that must be one member, as the most careless client
+// reads it: more behind it is an error.
+type member struct {
+	*gzip.Reader
+	file *bufio.Reader
+}
+
+func openMember(r io.Reader) (io.ReadCloser, error) {
+	file := bufio.NewReaderSize(r, 64<<10)
+	z, err := gzip.NewReader(file) // which reads no octet too many
+	if err != nil {
+		return nil, err
+	}
+	z.Multistream(false)
+	return &member{z, file}, nil
+}
+
+func (m *member) Read(p []byte) (int, error) {
+	n, err := m.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		if _, more := m.file.Peek(1); !errors.Is(more, io.EOF) {
+			return n, errors.New("more than one gzip member")
+		}
+	}
+	return n, err
+}
 
 // open returns the plain text of the compressed file at path.
 func (enc encoding) open(path string) (io.ReadCloser, error) {

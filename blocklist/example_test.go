@@ -72,7 +72,7 @@ func Example() {
 	}
 
 	// The withdrawal is published all the same, and E2 is back.
-	publication.Manifest.Previous = first.Serial
+	publication.Old = first
 	publication.Manifest.Serial = first.Serial.Next(now)
 	_, err = blocklist.Publish(publication, outcome.Set)
 	must(err)

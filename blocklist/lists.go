@@ -2,9 +2,9 @@ package blocklist
 
 import (
 	"bufio"
-	"encoding/csv"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -69,49 +69,86 @@ func (r Row) check(last Row) error {
 }
 
 // readEntries is the inverse of writeEntries. It accepts only what that could
-// have written: canonical targets in order, each once, none covered.
-func readEntries(r io.Reader) (*Set, error) {
-	c := csv.NewReader(bufio.NewReaderSize(r, 64<<10))
-	c.FieldsPerRecord = 4
-	head, err := c.Read()
-	if err != nil {
+// have written: canonical targets in order, each once. Whether one covers
+// another is checked where [Edition.CheckContents] asks for it. The rows are
+// parts of text.
+func readEntries(text string) (*Set, error) {
+	head, text, ok := strings.Cut(text, "\n")
+	switch {
+	case !ok:
 		return nil, errors.New("no header line")
-	}
-	if strings.Join(head, ",") != entriesHeader {
+	case head != entriesHeader:
 		return nil, errors.New("not the header line " + entriesHeader)
 	}
-	var rows []Row
+	rows := make([]Row, 0, len(text)/minEntry)
 	last := Row{} // most rows have the category and date of the one before
-	for {
-		f, err := c.Read()
-		if errors.Is(err, io.EOF) {
-			break
+	for len(text) > 0 {
+		row, rest, ok := cutEntry(text, last)
+		if !ok {
+			return nil, errors.New("not a row, or cut short")
 		}
-		if err != nil {
-			return nil, errors.New("not CSV, or cut short") // csv's own error may show a name
-		}
-		u, err := ParseUnit(f[0])
+		t, err := ParseTarget(row.Target.Unit, row.Target.Reveal())
 		if err != nil {
 			return nil, err
 		}
-		t, err := ParseTarget(u, f[1])
-		if err != nil {
-			return nil, err
-		}
-		if t.Reveal() != f[1] || len(rows) > 0 && rows[len(rows)-1].Target.Compare(t) >= 0 {
+		if t.Reveal() != row.Target.Reveal() || len(rows) > 0 && last.Target.Compare(t) >= 0 {
 			return nil, errors.New("rows are not canonical and in order")
 		}
-		row := Row{t, f[2], f[3]}
 		if err := row.check(last); err != nil {
 			return nil, err
 		}
 		rows = append(rows, row)
-		last = row
+		last, text = row, rest
 	}
-	n := len(rows)
-	set := NewSet(rows)
-	if set.Len() != n {
-		return nil, errors.New("a row is covered by another")
+	return sortedSet(slices.Clip(rows)), nil
+}
+
+// minEntry is the usual length of a row, in octets; it need not be right.
+const minEntry = 32
+
+// cutEntry takes the first row off text. Category and date are those of last
+// where they are the same, so that a million rows do not hold them a million
+// times.
+func cutEntry(text string, last Row) (row Row, rest string, ok bool) {
+	unit, text, _ := strings.Cut(text, ",")
+	u, err := ParseUnit(unit)
+	if err != nil {
+		return row, "", false
 	}
-	return set, nil
+	var target string
+	if quoted, isQuoted := strings.CutPrefix(text, `"`); isQuoted {
+		target, text, ok = cutQuoted(quoted)
+	} else {
+		target, text, ok = strings.Cut(text, ",")
+	}
+	if !ok {
+		return row, "", false
+	}
+	category, text, _ := strings.Cut(text, ",")
+	added, rest, ok := strings.Cut(text, "\n")
+	if category == last.Category {
+		category = last.Category
+	}
+	if added == last.Added {
+		added = last.Added
+	}
+	return Row{Target{u, seal(target)}, category, added}, rest, ok
+}
+
+// cutQuoted takes a quoted field and its comma off text, of which the first
+// quotation mark is gone already (RFC 4180, section 2).
+func cutQuoted(text string) (field, rest string, ok bool) {
+	for at := 0; ; {
+		i := strings.IndexByte(text[at:], '"')
+		if i < 0 {
+			return "", "", false
+		}
+		at += i + 1
+		if !strings.HasPrefix(text[at:], `"`) {
+			field = text[:at-1]
+			rest, ok = strings.CutPrefix(text[at:], ",")
+			return strings.ReplaceAll(field, `""`, `"`), rest, ok && strings.ContainsAny(field, `,"`)
+		}
+		at++
+	}
 }

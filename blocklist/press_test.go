@@ -72,9 +72,16 @@ var (
 // publication is that of an edition at noon, to be changed.
 func (p *press) publication(serial, previous Serial) Publication {
 	m := *exampleManifest()
-	m.Serial, m.Previous, m.Files = serial, previous, nil
+	m.Serial, m.Files = serial, nil
+	var old *Edition
+	if previous != 0 {
+		var err error
+		if old, err = Open(filepath.Join(p.dir, previous.String()), p.keys); err != nil {
+			p.t.Fatal(err)
+		}
+	}
 	return Publication{
-		Dir: p.dir, Manifest: m, Files: []File{fakeZone, fakeImage}, Keys: p.keys,
+		Dir: p.dir, Old: old, Manifest: m, Files: []File{fakeZone, fakeImage}, Keys: p.keys,
 		Sign: func(text []byte) ([]byte, error) { return sshsig.Sign(p.sign, EditionNamespace, text) },
 	}
 }
@@ -124,8 +131,11 @@ func treeHash(t testing.TB, dir string) string {
 
 // openAll is what a careful reader does.
 func openAll(dir string, keys *sshsig.AllowedSigners) error {
-	_, err := verify(dir, keys)
-	return err
+	e, err := Open(dir, keys)
+	if err != nil {
+		return err
+	}
+	return e.CheckContents()
 }
 
 // hidden lists what is not visible in dir.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +26,7 @@ const (
 // Publication is everything Publish needs beside the set.
 type Publication struct {
 	Dir      string   // directory of the list; exists, and its lock is held by the caller
+	Old      *Edition // the latest edition, as OpenLatest gave it; nil if there is none
 	Manifest Manifest // identity, serial and times; counts and sums are filled in
 	Files    []File   // files beside the lists, in the order of MANIFEST
 	Sign     func(manifest []byte) (armored []byte, err error)
@@ -50,12 +50,13 @@ func Publish(p Publication, set *Set) (*Edition, error) {
 }
 
 func publish(p Publication, set *Set) (*Edition, error) {
-	old, err := OpenLatest(p.Dir, p.Keys)
-	if err != nil {
-		return nil, err
+	var before *Manifest
+	var previous Serial
+	if p.Old != nil {
+		before, previous = p.Old.Manifest, p.Old.Serial
 	}
-	if old != nil && p.Manifest.Previous != old.Serial {
-		return nil, fmt.Errorf("previous is %v, the latest edition is %v", p.Manifest.Previous, old.Serial)
+	if latest, err := Latest(p.Dir); err != nil || latest != previous {
+		return nil, cmp.Or(err, fmt.Errorf("the latest edition is %v, not %v that was built upon", latest, previous))
 	}
 	hidden := filepath.Join(p.Dir, durable.TempPrefix+p.Manifest.Serial.String())
 	defer os.RemoveAll(hidden) //nolint:errcheck // gone already when the rename was reached
@@ -63,21 +64,18 @@ func publish(p Publication, set *Set) (*Edition, error) {
 		return nil, err
 	}
 	m := p.Manifest
-	m.raw = nil
+	m.raw, m.Previous = nil, previous
 	m.Domains, m.Hosts, m.URLs = len(set.rows[Domain]), len(set.rows[Host]), len(set.rows[URL])
 	files := slices.Concat(listFiles, p.Files, []File{entriesFile})
-	if m.Files, err = writeFiles(hidden, files, m.Serial, set); err != nil {
+	var err error
+	if m.Files, err = writeFiles(hidden, files, m.Serial, set, p.Old); err != nil {
 		return nil, err
 	}
 	if err := signManifest(hidden, &m, p.Sign); err != nil {
 		return nil, err
 	}
-	e, err := verify(hidden, p.Keys)
+	e, err := Open(hidden, p.Keys)
 	if err == nil {
-		var before *Manifest
-		if old != nil {
-			before = old.Manifest
-		}
 		err = CheckSuccessor(before, e.Manifest, e.Created)
 	}
 	if err != nil {
@@ -100,14 +98,6 @@ func MakeLatest(dir string, serial Serial) error {
 	return durable.WriteFile(filepath.Join(dir, latestName), []byte(serial.String()+"\n"), editionFileMode)
 }
 
-func verify(dir string, keys *sshsig.AllowedSigners) (*Edition, error) {
-	e, err := Open(dir, keys)
-	if err != nil {
-		return nil, err
-	}
-	return e, e.CheckContents()
-}
-
 func signManifest(dir string, m *Manifest, sign func([]byte) ([]byte, error)) error {
 	text := m.Bytes()
 	sig, err := sign(text)
@@ -126,21 +116,24 @@ func signManifest(dir string, m *Manifest, sign func([]byte) ([]byte, error)) er
 }
 
 // writeFiles writes every file in all its forms, each on a goroutine of its
-// own, and returns their sizes and sums in the order of MANIFEST.
-func writeFiles(dir string, files []File, serial Serial, set *Set) ([]FileSum, error) {
+// own, and returns their sizes and sums in the order of MANIFEST. Chunks of
+// text that old has are not compressed again.
+func writeFiles(dir string, files []File, serial Serial, set *Set, old *Edition) ([]FileSum, error) {
 	sums := make([][]FileSum, len(files))
 	errs := make([]error, len(files))
+	p := startPresses()
 	var wg sync.WaitGroup
 	for i, f := range files {
 		wg.Go(func() {
 			if f.Text {
-				sums[i], errs[i] = writeText(dir, f, serial, set)
+				sums[i], errs[i] = p.writeText(dir, f, serial, set, old.archive(f.Name))
 			} else {
 				sums[i], errs[i] = writeBinary(dir, f, serial, set)
 			}
 		})
 	}
 	wg.Wait()
+	p.stop()
 	// One full disk fails every file: the first failure says it.
 	if err := cmp.Or(errs...); err != nil {
 		return nil, err
@@ -155,47 +148,6 @@ func writeBinary(dir string, f File, serial Serial, set *Set) ([]FileSum, error)
 	}
 	sum, err := out.finish(f.Write(out, serial, set))
 	return []FileSum{sum}, err
-}
-
-// writeText feeds one pass over the set to the plain sum and to both
-// compressors.
-func writeText(dir string, f File, serial Serial, set *Set) ([]FileSum, error) {
-	plain := &summed{name: f.Name, hash: sha256.New(), w: bufio.NewWriter(io.Discard)}
-	outs := []*summed{plain}
-	writers := []io.Writer{plain}
-	var closers []io.Closer
-	var err error
-	for _, enc := range encodings {
-		out, e := createSummed(dir, f.Name+enc.suffix)
-		if e != nil {
-			err = errors.Join(err, e)
-			continue
-		}
-		outs = append(outs, out)
-		w, e := enc.writer(out)
-		if e != nil {
-			err = errors.Join(err, e)
-			continue
-		}
-		writers = append(writers, w)
-		closers = append(closers, w)
-	}
-	if err == nil {
-		err = f.Write(io.MultiWriter(writers...), serial, set)
-	}
-	for _, c := range closers {
-		err = errors.Join(err, c.Close())
-	}
-	var sums []FileSum
-	for _, out := range outs {
-		sum, e := out.finish(nil)
-		err = errors.Join(err, e)
-		sums = append(sums, sum)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", f.Name, err)
-	}
-	return sums, nil
 }
 
 // summed is a file being written, and its size and sum so far.

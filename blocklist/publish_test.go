@@ -172,8 +172,8 @@ func TestPublishFails(t *testing.T) {
 		"serial taken":    func(_ *press, p *Publication) { p.Manifest.Serial = 101 },
 		"environment":     func(_ *press, p *Publication) { p.Manifest.Environment = "test" },
 		"control in head": func(_ *press, p *Publication) { p.Manifest.Authority = "a\nb" },
-		"no previous":     func(_ *press, p *Publication) { p.Manifest.Previous = 0 },
-		"later previous":  func(_ *press, p *Publication) { p.Manifest.Previous = 150 },
+		"no old one":      func(_ *press, p *Publication) { p.Old = nil },
+		"another old one": func(_ *press, p *Publication) { p.Old = &Edition{Manifest: &Manifest{Serial: 150}} },
 	} {
 		t.Run(what, func(t *testing.T) {
 			a := newPress(t)

@@ -2,10 +2,10 @@ package blocklist
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
-	"slices"
+	"iter"
 	"strings"
+	"sync"
 )
 
 // Row is one line of an edition: a target, the category (the one detail of an
@@ -21,73 +21,143 @@ type Row struct {
 // each target once, names that a domain covers left out. It is immutable and
 // safe for concurrent use.
 type Set struct {
-	rows [3][]Row
-	// hasDomain looks a domain up. The table is behind a function because fmt
-	// shows the keys of any map that it can reach.
-	hasDomain func(text string) bool
+	rows  [3][]Row
+	heads [3][]uint64 // textHead of each row: most of a look-up ends here
+	// tree is the domains and, counted on behind them, the hosts, in canonical
+	// order of the DNS.
+	tree func() []uint32
 }
 
 // NewSet sorts rows and leaves out duplicates (the first one given wins) and
-// hosts and domains below a domain. It takes ownership of rows.
+// hosts and domains below a domain. The texts are copied side by side in their
+// new order: all that follows reads them in it.
 func NewSet(rows []Row) *Set {
-	rows = sorted(rows)
-	rows = slices.CompactFunc(rows, func(a, b Row) bool { return a.Target.Compare(b.Target) == 0 })
+	var tree []uint32
+	var out []bool
+	var byText [3][]key
+	var wg sync.WaitGroup
+	wg.Go(func() { tree, out = inTree(rows) })
+	for u := range byText {
+		byText[u] = inText(rows, Unit(u)) //nolint:gosec // three
+	}
+	wg.Wait()
 
-	domains := make(map[string]struct{}, len(rows))
-	shortest := maxNameText // spares the look-up of every top-level domain
-	for _, r := range rows {
-		if text := r.Target.Reveal(); r.Target.Unit == Domain {
-			domains[text] = struct{}{}
-			shortest = min(shortest, len(text))
+	s := &Set{}
+	place := make([]uint32, len(rows)) // where a row went
+	domains := 0
+	for u, keys := range byText {
+		all, size := 0, 0
+		for i, k := range keys {
+			text := rows[k.at].Target.Reveal()
+			// In the tree duplicates are out already; of URLs they are found here.
+			if u == int(URL) && i > 0 && rows[keys[i-1].at].Target.Reveal() == text {
+				out[k.at] = true
+			}
+			if !out[k.at] {
+				all++
+				size += len(text)
+			}
+		}
+		kept, texts := make([]Row, 0, all), make([]byte, 0, size)
+		heads := make([]uint64, 0, all)
+		for _, k := range keys {
+			if out[k.at] {
+				continue
+			}
+			place[k.at] = uint32(domains + len(kept)) //nolint:gosec // far below 2^32
+			row := rows[k.at]
+			texts = append(texts, row.Target.Reveal()...)
+			kept, heads = append(kept, row), append(heads, k.head)
+		}
+		rest := string(texts)
+		for i := range kept {
+			t := &kept[i].Target
+			t.sealed, rest = seal(rest[:t.n]), rest[t.n:]
+		}
+		s.rows[u], s.heads[u] = kept, heads
+		if u == int(Domain) {
+			domains = len(kept)
 		}
 	}
-	s := &Set{hasDomain: func(text string) bool {
-		if len(text) < shortest {
-			return false
-		}
-		_, ok := domains[text]
-		return ok
-	}}
-	for _, r := range rows {
-		t := r.Target
-		if t.Unit == URL || !s.coveredAbove(t.Reveal()) && (t.Unit == Domain || !s.hasDomain(t.Reveal())) {
-			s.rows[t.Unit] = append(s.rows[t.Unit], r)
-		}
+	for i, at := range tree {
+		tree[i] = place[at]
 	}
+	s.tree = func() []uint32 { return tree }
 	return s
 }
 
-// sorted returns rows in the order of [Target.Compare], equal ones as given.
-// Most comparisons end within the first octets, which lie side by side; the
-// texts are all over the memory.
-func sorted(rows []Row) []Row {
-	if slices.IsSortedFunc(rows, func(a, b Row) int { return a.Target.Compare(b.Target) }) {
-		return rows
-	}
-	type key struct {
-		head uint64 // unit, then the first seven octets
-		text string
-		i    int
-	}
-	order := make([]key, len(rows))
-	for i, r := range rows {
-		text := r.Target.Reveal()
-		var head [8]byte
-		head[0] = byte(r.Target.Unit)
-		copy(head[1:], text)
-		order[i] = key{binary.BigEndian.Uint64(head[:]), text, i}
-	}
-	slices.SortFunc(order, func(a, b key) int {
-		if a.head != b.head {
-			return cmp.Compare(a.head, b.head)
+// sortedSet takes rows that are in order, each once and none covered, as a
+// published edition holds them.
+func sortedSet(rows []Row) *Set {
+	s := &Set{}
+	for u := range s.rows {
+		n := 0
+		for n < len(rows) && int(rows[n].Target.Unit) == u {
+			n++
 		}
-		return cmp.Or(strings.Compare(a.text, b.text), cmp.Compare(a.i, b.i))
-	})
-	moved := make([]Row, len(rows))
-	for to, k := range order {
-		moved[to] = rows[k.i]
+		s.rows[u], rows = rows[:n:n], rows[n:]
+		s.heads[u] = make([]uint64, n)
+		for i, r := range s.rows[u] {
+			s.heads[u][i] = textHead(r.Target.Reveal())
+		}
 	}
-	return moved
+	s.tree = sync.OnceValue(func() []uint32 {
+		tree, _ := inTree(append(s.rows[Domain][:len(s.rows[Domain]):len(s.rows[Domain])], s.rows[Host]...))
+		return tree
+	})
+	return s
+}
+
+// inText returns the rows of one unit in the order of their texts.
+func inText(rows []Row, u Unit) []key {
+	var keys []key
+	ordered := true
+	for i := range rows {
+		if rows[i].Target.Unit != u {
+			continue
+		}
+		keys = append(keys, key{textHead(rows[i].Target.Reveal()), uint32(i)}) //nolint:gosec // far below 2^32
+		n := len(keys)
+		ordered = ordered && (n == 1 || rows[keys[n-2].at].Target.Reveal() <= rows[i].Target.Reveal())
+	}
+	if !ordered {
+		sortKeys(keys, func(a, b uint32) int {
+			return cmp.Or(strings.Compare(rows[a].Target.Reveal(), rows[b].Target.Reveal()), cmp.Compare(a, b))
+		})
+	}
+	return keys
+}
+
+// inTree returns domains and hosts in canonical order, and which rows have no
+// place in a set: what a domain covers, and what was there before. In that
+// order all that a name covers follows it, the host of the same name first.
+func inTree(rows []Row) (tree []uint32, out []bool) {
+	keys := make([]key, 0, len(rows))
+	for i := range rows {
+		if t := &rows[i].Target; t.Unit != URL {
+			keys = append(keys, key{treeHead(t.Reveal()), uint32(i)}) //nolint:gosec // far below 2^32
+		}
+	}
+	sortKeys(keys, func(a, b uint32) int {
+		x, y := &rows[a].Target, &rows[b].Target
+		return cmp.Or(compareTree(x.Reveal(), y.Reveal()), cmp.Compare(x.Unit, y.Unit), cmp.Compare(a, b))
+	})
+	tree, out = make([]uint32, 0, len(keys)), make([]bool, len(rows))
+	var domain, last string
+	for _, k := range keys {
+		t := &rows[k.at].Target
+		text := t.Reveal()
+		switch {
+		case domain != "" && (text == domain || isBelow(text, domain)), text == last: // of equal ones the domain came first
+			out[k.at] = true
+			continue
+		case t.Unit == Domain:
+			domain = text
+		}
+		last = text
+		tree = append(tree, k.at)
+	}
+	return tree, out
 }
 
 // Format prints how much a set holds and no more.
@@ -96,6 +166,23 @@ func (s Set) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "set of %d", s.
 // Rows returns the rows of one unit in order. The caller must not change them.
 func (s *Set) Rows(u Unit) []Row { return s.rows[u] }
 
+// Tree yields domains and hosts in the canonical order of the DNS (RFC 4034,
+// section 6.1). The caller must not change the rows.
+func (s *Set) Tree() iter.Seq[*Row] {
+	return func(yield func(*Row) bool) {
+		domains, hosts := s.rows[Domain], s.rows[Host]
+		for _, at := range s.tree() {
+			i, rows := int(at), domains
+			if i >= len(domains) {
+				i, rows = i-len(domains), hosts
+			}
+			if !yield(&rows[i]) {
+				return
+			}
+		}
+	}
+}
+
 // Len returns the number of rows of all units.
 func (s *Set) Len() int { return len(s.rows[Domain]) + len(s.rows[Host]) + len(s.rows[URL]) }
 
@@ -103,31 +190,45 @@ func (s *Set) Len() int { return len(s.rows[Domain]) + len(s.rows[Host]) + len(s
 // domain by itself or a domain above, a host by itself or a domain at or
 // above it, a URL by itself only.
 func (s *Set) Covers(t Target) bool {
-	if t.Unit != URL && (s.hasDomain(t.Reveal()) || s.coveredAbove(t.Reveal())) {
+	if _, found := s.find(t.Unit, t.Reveal()); found {
 		return true
 	}
-	_, found := s.Find(t)
-	return found
+	if t.Unit == URL || len(s.rows[Domain]) == 0 {
+		return false
+	}
+	if _, found := s.find(Domain, t.Reveal()); found {
+		return true
+	}
+	covered := false
+	ancestors(t.Reveal(), func(above string) bool {
+		_, covered = s.find(Domain, above)
+		return !covered
+	})
+	return covered
 }
 
 // Find returns the row of exactly that target.
 func (s *Set) Find(t Target) (Row, bool) {
-	rows := s.rows[t.Unit]
-	i, ok := slices.BinarySearchFunc(rows, t, func(r Row, t Target) int {
-		return strings.Compare(r.Target.Reveal(), t.Reveal())
-	})
+	i, ok := s.find(t.Unit, t.Reveal())
 	if !ok {
 		return Row{}, false
 	}
-	return rows[i], true
+	return s.rows[t.Unit][i], true
 }
 
-func (s *Set) coveredAbove(text string) (covered bool) {
-	ancestors(text, func(above string) bool {
-		covered = s.hasDomain(above)
-		return !covered
-	})
-	return covered
+func (s *Set) find(u Unit, text string) (int, bool) {
+	heads, rows := s.heads[u], s.rows[u]
+	head := textHead(text)
+	i, end := 0, len(heads)
+	for i < end { // the first that is not before text
+		m := int(uint(i+end) >> 1) //nolint:gosec // not negative
+		if heads[m] < head || heads[m] == head && rows[m].Target.Reveal() < text {
+			i = m + 1
+		} else {
+			end = m
+		}
+	}
+	return i, i < len(rows) && heads[i] == head && rows[i].Target.Reveal() == text
 }
 
 // Changes is the difference between two sets.

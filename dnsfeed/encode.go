@@ -1,6 +1,7 @@
 package dnsfeed
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -42,12 +43,8 @@ func (z Zone) WriteImage(w io.Writer, serial blocklist.Serial, set *blocklist.Se
 	if err != nil {
 		return err
 	}
-	owners, err := z.canonicalOrder(set)
-	if err != nil {
-		return err
-	}
 	e := &encoder{zone: wire, serial: serial, w: w, out: make([]byte, 0, flushAt+maxMessage)}
-	e.file(set, owners)
+	e.file(set, z.MaxText(blocklist.Domain), z.MaxText(blocklist.Host))
 	if e.err != nil {
 		return fmt.Errorf("write zone image: %w", e.err)
 	}
@@ -56,8 +53,9 @@ func (z Zone) WriteImage(w io.Writer, serial blocklist.Serial, set *blocklist.Se
 
 // encoder makes an image. It compresses names in two ways: the few names of
 // the configuration against all suffixes of each other (known), and the owner
-// names against the one before (chain), which is as good, see canonicalOrder.
-// Both are emptied with each message.
+// names against the one before (chain), which is as good: in canonical
+// order the longest suffix that a name shares with any earlier one is shared
+// with the one just before it. Both are emptied with each message.
 type encoder struct {
 	zone   wireZone
 	serial blocklist.Serial
@@ -86,7 +84,7 @@ type link struct {
 	at   uint16
 }
 
-func (e *encoder) file(set *blocklist.Set, owners []owner) {
+func (e *encoder) file(set *blocklist.Set, maxDomain, maxHost int) {
 	records := 1 + len(e.zone.ns) + 2*len(set.Rows(blocklist.Domain)) + len(set.Rows(blocklist.Host)) + 1
 	e.out = append(e.out, imageMagic...)
 	e.out = binary.BigEndian.AppendUint32(e.out, uint32(e.serial))
@@ -103,8 +101,13 @@ func (e *encoder) file(set *blocklist.Set, owners []owner) {
 	e.begin(typeAXFR)
 	e.soa()
 	e.servers()
-	for _, o := range owners {
-		e.owner(o)
+	for row := range set.Tree() {
+		text, host := row.Target.Reveal(), row.Target.Unit == blocklist.Host
+		if len(text) > maxHost || !host && len(text) > maxDomain {
+			e.err = cmp.Or(e.err, errNoRoom)
+			return
+		}
+		e.owner(text, host)
 	}
 	if len(e.msg)+e.soaSize() > maxMessage {
 		e.end()
@@ -203,17 +206,17 @@ func (e *encoder) servers() {
 
 // owner appends the records of one name. The two of a domain stay in one
 // message, so that the second can point to the first.
-func (e *encoder) owner(o owner) {
+func (e *encoder) owner(text string, host bool) {
 	const fixed = 10 // type, class, TTL, length
-	longest := len(o.text) + 1 + len(e.zone.name) + len("*") + 1 + 2 + 2*(fixed+len(e.zone.target))
+	longest := len(text) + 1 + len(e.zone.name) + len("*") + 1 + 2 + 2*(fixed+len(e.zone.target))
 	if len(e.msg)+longest > maxMessage {
 		e.end()
 		e.begin(0)
 	}
 	at := len(e.msg)
-	e.ownerName(o.text)
+	e.ownerName(text)
 	e.cname()
-	if !o.host() {
+	if !host {
 		e.msg = append(e.msg, 1, '*', 0xc0|byte(at>>8), byte(at))
 		e.cname()
 	}

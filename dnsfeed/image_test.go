@@ -249,20 +249,6 @@ func TestImageIsSmall(t *testing.T) {
 	}
 }
 
-func TestCompareCanonical(t *testing.T) {
-	order := []string{"a.example", "b.a.example", "c.b.a.example", "b.example", "b-a.example", "b0.example", "a.examplf", "z.test", "a.z.test"}
-	for i, a := range order {
-		for j, b := range order {
-			if got, want := compareCanonical(a, b), i-j; got*want < 0 || (got == 0) != (want == 0) {
-				t.Errorf("compare %d with %d: %d", i, j, got)
-			}
-			if x, y := headOf(a), headOf(b); x != y && (x < y) != (i < j) {
-				t.Errorf("heads of %d and %d are in the wrong order", i, j)
-			}
-		}
-	}
-}
-
 // Whatever octet of the index is changed, either OpenImage notices or the
 // image is one that can be served: see FuzzOpenImage.
 func TestOpenImageRefuses(t *testing.T) {

@@ -375,8 +375,9 @@ func (a *authority) publish(l *ListConfig, p *policy, old *published, set *block
 		Authority: a.Authority, Environment: a.Environment, List: l.Name, Zone: l.Zone,
 		Serial: serial, Created: now, Settle: l.Settle.Duration, Register: a.reg.Head(),
 	}
+	var before *blocklist.Edition
 	if old != nil {
-		m.Previous = old.Serial
+		before = old.Edition
 		if now.Before(old.Created) {
 			m.Created = old.Created // the clock went back; time in editions does not
 		}
@@ -384,7 +385,7 @@ func (a *authority) publish(l *ListConfig, p *policy, old *published, set *block
 	m.Expires = m.Created.Add(l.ValidFor.Duration)
 	defer progress.Begin(a.err, "writing list "+l.Name)() // after the key's passphrase was asked for
 	return blocklist.Publish(blocklist.Publication{
-		Dir: dir, Manifest: m, Files: l.zone().Files(), Keys: keys,
+		Dir: dir, Old: before, Manifest: m, Files: l.zone().Files(), Keys: keys,
 		Sign: func(text []byte) ([]byte, error) { return sshsig.Sign(signer, blocklist.EditionNamespace, text) },
 	}, set)
 }

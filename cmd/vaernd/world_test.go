@@ -81,14 +81,18 @@ func (a *authority) publish(created time.Time, names ...string) *blocklist.Editi
 		Name: a.zone(), Action: dnsfeed.ActionNXDomain, TTL: 60,
 		NS: []string{"ns1.police.example."}, Hostmaster: "hostmaster.police.example.",
 	}
-	previous, err := blocklist.Latest(a.listDir())
+	old, err := blocklist.OpenLatest(a.listDir(), a.keys)
 	a.must(err)
+	var previous blocklist.Serial
+	if old != nil {
+		previous = old.Serial
+	}
 	created = created.UTC().Truncate(time.Second)
 	e, err := blocklist.Publish(blocklist.Publication{
-		Dir: a.listDir(),
+		Dir: a.listDir(), Old: old,
 		Manifest: blocklist.Manifest{
 			Authority: "Example National Police", Environment: a.environment, List: a.list, Zone: zone.Name,
-			Serial: previous.Next(created), Previous: previous, Created: created, Expires: created.Add(72 * time.Hour),
+			Serial: previous.Next(created), Created: created, Expires: created.Add(72 * time.Hour),
 			Settle: time.Hour, Register: blocklist.RegisterHead{Records: 1, Hash: strings.Repeat("a", 64)},
 		},
 		Files: zone.Files(),

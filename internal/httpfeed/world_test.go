@@ -88,13 +88,16 @@ func (m *maker) publish(n int, tag string) *blocklist.Edition {
 		Name: m.list + ".rpz.police.example.", Action: dnsfeed.ActionNXDomain, TTL: 60,
 		NS: []string{"ns1.police.example."}, Hostmaster: "hostmaster.police.example.",
 	}
-	previous := m.serial
-	m.serial = previous.Next(now)
+	old, err := blocklist.OpenLatest(m.dir, m.keys)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.serial = m.serial.Next(now)
 	e, err := blocklist.Publish(blocklist.Publication{
-		Dir: m.dir,
+		Dir: m.dir, Old: old,
 		Manifest: blocklist.Manifest{
 			Authority: "Example National Police", Environment: "test", List: m.list, Zone: zone.Name,
-			Serial: m.serial, Previous: previous, Created: now, Expires: now.Add(72 * time.Hour), Settle: time.Hour,
+			Serial: m.serial, Created: now, Expires: now.Add(72 * time.Hour), Settle: time.Hour,
 			Register: blocklist.RegisterHead{Records: 1, Hash: fmt.Sprintf("%064x", 1)},
 		},
 		Files: zone.Files(),

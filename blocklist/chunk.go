@@ -1,0 +1,268 @@
+package blocklist
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"hash/maphash"
+	"path/filepath"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/vaern/vaern/internal/durable"
+)
+
+// A text is compressed in chunks, each by itself: a zstd frame (RFC 8878,
+// section 3), and a run of deflate blocks that ends on an octet and refers to
+// nothing before it (a full flush; RFC 1951, section 2.3). All frames make one
+// .zst, all runs one member of one .gz. Where a chunk ends is a matter of the
+// text alone, and so a text has one compressed form, whoever makes it; and
+// when a hundred lines of a million change, all but a hundred chunks are in
+// the last edition already.
+const (
+	minChunk = 24 << 10 // octets of text; below this a chunk ends at no line
+	maxChunk = 256 << 10
+	// One line in so many ends a chunk that is long enough: 4 KiB of names.
+	cutOneIn  = 256
+	cutOctets = 32 // of a line, that the choice looks at
+)
+
+// cutter cuts a text into chunks at the ends of lines.
+type cutter struct {
+	emit  func(chunk []byte) error // owns chunk
+	chunk []byte
+	line  int // where the last line of chunk begins
+	any   bool
+}
+
+func (c *cutter) Write(p []byte) (int, error) {
+	n := len(p)
+	for len(p) > 0 {
+		end := bytes.IndexByte(p, '\n') + 1
+		if end == 0 {
+			c.chunk = append(c.chunk, p...)
+			break
+		}
+		c.chunk, p = append(c.chunk, p[:end]...), p[end:]
+		if c.ends() {
+			if err := c.cut(); err != nil {
+				return 0, err
+			}
+		}
+		c.line = len(c.chunk)
+	}
+	return n, nil
+}
+
+// ends says whether the line just completed is the last of its chunk. The
+// hash is FNV-1a; it may never change, or every chunk of every list does.
+func (c *cutter) ends() bool {
+	if len(c.chunk) < minChunk {
+		return false
+	}
+	h := uint32(2166136261)
+	for _, b := range c.chunk[c.line:min(len(c.chunk), c.line+cutOctets)] {
+		h = (h ^ uint32(b)) * 16777619
+	}
+	return h>>8%cutOneIn == 0 || len(c.chunk) >= maxChunk
+}
+
+func (c *cutter) cut() error {
+	chunk := c.chunk
+	c.chunk, c.any = make([]byte, 0, minChunk+minChunk/2), true
+	return c.emit(chunk)
+}
+
+// close emits what is left. An empty text is one empty chunk.
+func (c *cutter) close() error {
+	if len(c.chunk) == 0 && c.any {
+		return nil
+	}
+	return c.cut()
+}
+
+// packed is a chunk in its compressed forms, in the order of encodings.
+type packed [2][]byte
+
+// packer compresses chunks; one goroutine uses it.
+type packer struct {
+	deflate *flate.Writer
+	inflate flate.Resetter
+	zstd    *zstd.Encoder
+	unzstd  *zstd.Decoder
+	scratch bytes.Buffer
+}
+
+func newPacker() (*packer, error) {
+	p := &packer{}
+	var err [3]error
+	p.deflate, err[0] = flate.NewWriter(nil, gzipLevel)
+	p.zstd, err[1] = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
+	p.unzstd, err[2] = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*maxChunk+maxURL))
+	p.inflate = flate.NewReader(nil).(flate.Resetter)
+	return p, errors.Join(err[:]...)
+}
+
+var errPacked = errors.New("compressed text does not decompress to itself")
+
+// pack compresses a chunk and looks at what comes out: nothing is published
+// that was not decompressed once.
+func (p *packer) pack(chunk []byte) (packed, error) {
+	var run bytes.Buffer
+	p.deflate.Reset(&run)
+	_, err := p.deflate.Write(chunk)
+	if err = errors.Join(err, p.deflate.Flush()); err != nil {
+		return packed{}, err
+	}
+	frame := p.zstd.EncodeAll(chunk, nil)
+
+	p.scratch.Reset()
+	if err := p.inflate.Reset(bytes.NewReader(append(run.Bytes(), gzipEnd...)), nil); err != nil {
+		return packed{}, err
+	}
+	_, err = p.scratch.ReadFrom(p.inflate.(flateReader))
+	if err != nil || !bytes.Equal(p.scratch.Bytes(), chunk) {
+		return packed{}, errPacked
+	}
+	plain, err := p.unzstd.DecodeAll(frame, p.scratch.Bytes()[:0])
+	if err != nil || !bytes.Equal(plain, chunk) {
+		return packed{}, errPacked
+	}
+	return packed{run.Bytes(), frame}, nil
+}
+
+// flateReader is what flate.NewReader returns.
+type flateReader interface {
+	Read([]byte) (int, error)
+}
+
+const gzipLevel = 6
+
+// Parts of a gzip member around the chunks (RFC 1952, section 2.3): no name,
+// no time, no system; and an empty last block, before checksum and length.
+var (
+	gzipBegin = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}
+	gzipEnd   = []byte{0x03, 0x00}
+	// flushed is the empty stored block that ends a run, without the bits
+	// before it that share an octet with what came before.
+	flushed = []byte{0x00, 0x00, 0xff, 0xff}
+)
+
+// gzipTrailer ends a member, when crc and size are those of the whole text. It
+// is a variable for a test.
+var gzipTrailer = func(crc uint32, size int64) []byte {
+	b := binary.LittleEndian.AppendUint32(bytes.Clone(gzipEnd), crc)
+	return binary.LittleEndian.AppendUint32(b, uint32(size)) //nolint:gosec // modulo 2^32 (RFC 1952)
+}
+
+var crcTable = crc32.IEEETable
+
+// archive holds the chunks of one text of a published edition. The hash has a
+// seed of its own in every process, so that nobody can choose two texts that
+// it takes for one.
+type archive struct {
+	seed   maphash.Seed
+	chunks map[chunkID]packed
+}
+
+type chunkID struct {
+	hash uint64
+	size int
+}
+
+func (a *archive) find(chunk []byte) (packed, bool) {
+	if a == nil {
+		return packed{}, false
+	}
+	p, ok := a.chunks[chunkID{maphash.Bytes(a.seed, chunk), len(chunk)}]
+	return p, ok
+}
+
+// openArchive reads the compressed forms of a text, checks that they are what
+// was signed, and takes them apart. Without an error the archive may still be
+// empty: an edition may be from a maker that cut in another way.
+func openArchive(e *Edition, name string) (*archive, error) {
+	var whole packed
+	for i, enc := range encodings {
+		f, ok := e.File(name + enc.suffix)
+		if !ok {
+			return nil, fmt.Errorf("edition %v has no %s%s", e.Serial, name, enc.suffix)
+		}
+		data, err := durable.ReadRegular(filepath.Join(e.Dir, f.Name), f.Size)
+		if err != nil {
+			return nil, err
+		}
+		if sha256.Sum256(data) != f.Sum {
+			return nil, fmt.Errorf("%s has not the sum that MANIFEST says", f.Name)
+		}
+		whole[i] = data
+	}
+	a := &archive{maphash.MakeSeed(), map[chunkID]packed{}}
+	runs, frames := splitGzip(whole[0]), splitZstd(whole[zstdIndex])
+	if len(runs) != len(frames) {
+		return a, nil
+	}
+	unzstd, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*maxChunk+maxURL))
+	if err != nil {
+		return nil, err
+	}
+	defer unzstd.Close()
+	var plain []byte
+	for i, frame := range frames {
+		if plain, err = unzstd.DecodeAll(frame, plain[:0]); err != nil {
+			return &archive{}, nil //nolint:nilerr // not made by us: nothing to use again
+		}
+		a.chunks[chunkID{maphash.Bytes(a.seed, plain), len(plain)}] = packed{runs[i], frame}
+	}
+	return a, nil
+}
+
+// splitGzip returns the runs of a member. Deflated text may hold the octets
+// that end a run by chance; then there are more pieces here than frames, and
+// none is used.
+func splitGzip(data []byte) (runs [][]byte) {
+	data, ok := bytes.CutPrefix(data, gzipBegin)
+	for ok {
+		i := bytes.Index(data, flushed)
+		if i < 0 {
+			break
+		}
+		runs, data = append(runs, data[:i+len(flushed)]), data[i+len(flushed):]
+	}
+	return runs
+}
+
+// splitZstd returns the frames of a file (RFC 8878, sections 3.1.1 and 3.1.1.2).
+func splitZstd(data []byte) (frames [][]byte) {
+	const last, rle = 1, 1
+	for len(data) > 0 {
+		var head zstd.Header
+		if head.Decode(data) != nil || head.Skippable {
+			return nil
+		}
+		end := head.HeaderSize
+		for final := false; !final; {
+			if end+3 > len(data) {
+				return nil
+			}
+			block := int(data[end]) | int(data[end+1])<<8 | int(data[end+2])<<16
+			size := block >> 3
+			if block>>1&3 == rle {
+				size = 1
+			}
+			end, final = end+3+size, block&last != 0
+		}
+		if head.HasCheckSum {
+			end += 4
+		}
+		if end > len(data) {
+			return nil
+		}
+		frames, data = append(frames, data[:end]), data[end:]
+	}
+	return frames
+}
