@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -83,12 +85,17 @@ type Outcome struct {
 // An urgent build is of that kind from the start, and nothing refuses it.
 func (b *Build) Run() Outcome {
 	var o Outcome
+	var full *Set
+	var wg sync.WaitGroup
+	if b.Within == nil {
+		wg.Go(func() { full = b.set(b.Entries) })
+	}
 	b.checkEntries(&o)
+	wg.Wait()
 	if b.Within != nil {
 		o.Refused, o.Set = nil, b.only(b.within)
 		return o
 	}
-	full := b.set(b.Entries)
 	b.checkBuild(full, &o)
 	switch {
 	case len(o.Refused) == 0:
@@ -123,24 +130,13 @@ func (b *Build) set(entries []Listed) *Set {
 }
 
 // dated gives every row the date of the previous edition's row, or today's.
-// Both sets are sorted, so one pass over both is enough.
 func (b *Build) dated(s *Set) *Set {
-	for u := range s.rows {
-		var old []Row
-		if b.Previous != nil {
-			old = b.Previous.rows[u]
-		}
-		for i := range s.rows[u] {
-			row := &s.rows[u][i]
-			for len(old) > 0 && old[0].Target.Compare(row.Target) < 0 {
-				old = old[1:]
-			}
+	old := cmp.Or(b.Previous, &Set{})
+	merge(old, s, func(_, row *Row) {
+		if row != nil {
 			row.Added = b.Today
-			if len(old) > 0 && old[0].Target.Compare(row.Target) == 0 {
-				row.Added = old[0].Added
-			}
 		}
-	}
+	}, func(before, row *Row) { row.Added = before.Added })
 	return s
 }
 
@@ -163,15 +159,15 @@ func (b *Build) only(keep func(Target) bool) *Set {
 	return b.set(kept)
 }
 
-// vanished returns the rows of the previous edition that nothing blocks any
-// more although no decision took them out.
-func (b *Build) vanished(full *Set) []Row {
+// vanished returns the rows of the previous edition that nothing in the set
+// blocks any more although no decision took them out.
+func (b *Build) vanished(set *Set) []Row {
 	if b.Previous == nil {
 		return nil
 	}
 	var gone []Row
-	for _, row := range Diff(b.Previous, full).Removed {
-		if row.Category != StandingCategory && !full.Covers(row.Target) && !b.Withdrawn(row.Target) {
+	for _, row := range Diff(b.Previous, set).Removed {
+		if row.Category != StandingCategory && !set.Covers(row.Target) && !b.Withdrawn(row.Target) {
 			gone = append(gone, row)
 		}
 	}
@@ -231,7 +227,7 @@ func (b *Build) checkBuild(full *Set, o *Outcome) {
 	if b.Unprotected != "" {
 		refuse(RuleNeverBlockSet, b.State[RuleNeverBlockSet], "%s", b.Unprotected)
 	}
-	b.checkGrowth(o)
+	b.checkGrowth(full, o)
 }
 
 // Believes says whether the clock can be right, if the last edition was made
@@ -251,33 +247,38 @@ func digestOf(rows []Row) string {
 
 // grows says whether full blocks some name that the previous edition does not.
 func (b *Build) grows(full *Set) bool {
-	for _, row := range Diff(b.Previous, full).Added {
-		if b.adds(row.Target) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(Diff(b.Previous, full).Added, func(r Row) bool { return b.adds(r.Target) })
 }
 
 // checkGrowth counts what blocks more than the baseline, decisions with an
 // override left out. The refusal names every decision that has a part in it
 // and is not published yet.
-func (b *Build) checkGrowth(o *Outcome) {
+func (b *Build) checkGrowth(full *Set, o *Outcome) {
 	if b.Uncounted != "" {
 		o.Refused = append(o.Refused, Refusal{Rule: RuleGrowth, ID: "list", Reason: b.Uncounted})
 		return
 	}
-	var counted []Listed
-	for _, e := range b.Entries {
-		if !b.Overridden(RuleGrowth, e.Decision.String(), "") {
-			counted = append(counted, e)
-		}
-	}
 	base := cmp.Or(b.Baseline, b.Previous)
+	more := slices.DeleteFunc(Diff(base, full).Added, func(r Row) bool {
+		return r.Category == StandingCategory || base.Covers(r.Target)
+	})
+	if !b.Policy.MaxGrowth.Exceeded(len(more), base.Len()) {
+		return // without asking whose they are
+	}
+	overridden := map[DecisionID]bool{}
+	var counted []Listed
 	var rows []Row
-	for _, e := range counted {
-		if !base.Covers(e.Target) {
-			rows = append(rows, Row{Target: e.Target})
+	for _, e := range b.Entries {
+		if base.Covers(e.Target) {
+			continue
+		}
+		let, known := overridden[e.Decision]
+		if !known {
+			let = b.Overridden(RuleGrowth, e.Decision.String(), "")
+			overridden[e.Decision] = let
+		}
+		if !let {
+			counted, rows = append(counted, e), append(rows, Row{Target: e.Target})
 		}
 	}
 	grown := NewSet(rows).Len()

@@ -3,6 +3,7 @@ package blocklist
 import (
 	"fmt"
 	"math"
+	"sync"
 )
 
 // Limit is a bound that is passed only beyond both its numbers.
@@ -27,6 +28,9 @@ type Policy struct {
 	// to a name of each unit (field note RZ1); the DNS side knows it.
 	MaxText   func(Unit) int
 	MaxGrowth Limit
+
+	once  sync.Once
+	marks map[string]mark // see marked
 }
 
 // Finding is what a guard says of one target. A flag informs; everything else
@@ -53,15 +57,9 @@ func (p *Policy) CheckTarget(t Target) []Finding {
 		return nil
 	}
 	text := name.Reveal()
+	m, belowProtected := p.look(text)
 	if t.Unit == URL {
-		var flags []Finding
-		if relation := p.Protected.relation(text); relation == "is" || relation == "is below" {
-			flags = append(flags, Finding{RuleNeverBlock, "the URL's host " + relation + " a protected name", true})
-		}
-		if publicSuffixes().is(text) {
-			flags = append(flags, Finding{RulePublicSuffix, "the URL's host is shared: a public suffix", true})
-		}
-		return flags
+		return flagURL(m, belowProtected)
 	}
 	var found []Finding
 	refuse := func(rule Rule, reason string) { found = append(found, Finding{Rule: rule, Reason: reason}) }
@@ -71,23 +69,38 @@ func (p *Policy) CheckTarget(t Target) []Finding {
 	if p.MaxText != nil && len(text) > p.MaxText(t.Unit) {
 		refuse(RuleTooLong, fmt.Sprintf("longer than the %d octets that the zone leaves room for", p.MaxText(t.Unit)))
 	}
-	suffixes := publicSuffixes()
 	switch {
-	case suffixes.is(text):
+	case m&isSuffix != 0:
 		refuse(RulePublicSuffix, "everybody's names live below a public suffix")
-	case t.Unit == Domain && suffixes.isAbove(text):
+	case t.Unit == Domain && m&aboveSuffix != 0:
 		refuse(RulePublicSuffix, "a public suffix lies below it")
 	}
-	if relation := p.Protected.relation(text); relation != "" {
-		refuse(RuleNeverBlock, relation+" a protected name")
+	switch {
+	case m&isProtected != 0:
+		refuse(RuleNeverBlock, "is a protected name")
+	case m&aboveProtected != 0:
+		refuse(RuleNeverBlock, "is above a protected name")
+	case belowProtected:
+		refuse(RuleNeverBlock, "is below a protected name")
 	}
-	for _, own := range p.Own {
-		if own.Compare(name) == 0 || own.IsBelow(name) {
-			refuse(RuleOwn, "is or is above a name that the blocking itself needs")
-			break
-		}
+	if m&isOwn != 0 {
+		refuse(RuleOwn, "is or is above a name that the blocking itself needs")
 	}
 	return found
+}
+
+// flagURL says what is worth knowing of a URL's host.
+func flagURL(m mark, belowProtected bool) (flags []Finding) {
+	switch {
+	case m&isProtected != 0:
+		flags = append(flags, Finding{RuleNeverBlock, "the URL's host is a protected name", true})
+	case belowProtected && m&aboveProtected == 0:
+		flags = append(flags, Finding{RuleNeverBlock, "the URL's host is below a protected name", true})
+	}
+	if m&isSuffix != 0 {
+		flags = append(flags, Finding{RulePublicSuffix, "the URL's host is shared: a public suffix", true})
+	}
+	return flags
 }
 
 // Refuses says whether one of the findings is more than a flag.

@@ -36,8 +36,14 @@ func TestProtected(t *testing.T) {
 		"bad.invalid":           "",
 		"www.shop.test.invalid": "",
 	} {
-		if got := p.relation(text); got != want {
-			t.Errorf("%s %q a protected name, want %q", text, got, want)
+		relation := ""
+		for _, f := range (&Policy{Protected: p}).CheckTarget(target(t, "host "+text)) {
+			if f.Rule == RuleNeverBlock {
+				relation = strings.TrimSuffix(f.Reason, " a protected name")
+			}
+		}
+		if relation != want {
+			t.Errorf("%s %q a protected name, want %q", relation, text, want)
 		}
 	}
 }

@@ -69,23 +69,18 @@ func (p *Protected) Len() int { return len(p.names) }
 
 // CoversBelow says whether a target lies below a protected name and is not,
 // nor is above, one.
-func (p *Protected) CoversBelow(t Target) bool { return p.relation(t.Reveal()) == "is below" }
-
-// relation says how a name stands to the protected ones: "", or "is", "is
-// above", "is below" one of them.
-func (p *Protected) relation(text string) string {
-	if _, ok := p.names[text]; ok {
-		return "is"
+func (p *Protected) CoversBelow(t Target) bool {
+	text := t.Reveal()
+	if _, is := p.names[text]; is {
+		return false
 	}
-	if _, ok := p.above[text]; ok {
-		return "is above"
+	if _, isAbove := p.above[text]; isAbove {
+		return false
 	}
-	relation := ""
+	below := false
 	ancestors(text, func(above string) bool {
-		if _, ok := p.names[above]; ok {
-			relation = "is below"
-		}
-		return relation == ""
+		_, below = p.names[above]
+		return !below
 	})
-	return relation
+	return below
 }

@@ -231,6 +231,20 @@ func (s *Set) find(u Unit, text string) (int, bool) {
 	return i, i < len(rows) && heads[i] == head && rows[i].Target.Reveal() == text
 }
 
+// Equal says whether two sets have the same rows, categories and dates too.
+func (s *Set) Equal(o *Set) bool {
+	same := true
+	for u := range s.rows {
+		same = same && len(s.rows[u]) == len(o.rows[u])
+	}
+	if same {
+		merge(s, o, func(_, _ *Row) { same = false }, func(x, y *Row) {
+			same = same && x.Category == y.Category && x.Added == y.Added
+		})
+	}
+	return same
+}
+
 // Changes is the difference between two sets.
 type Changes struct{ Added, Removed []Row }
 
@@ -238,30 +252,47 @@ type Changes struct{ Added, Removed []Row }
 // order.
 func Diff(a, b *Set) Changes {
 	var c Changes
-	for u := range a.rows {
-		x, y := a.rows[u], b.rows[u]
-		for len(x) > 0 || len(y) > 0 {
-			switch order := headOrder(x, y); {
-			case order < 0:
-				c.Removed = append(c.Removed, x[0])
-				x = x[1:]
-			case order > 0:
-				c.Added = append(c.Added, y[0])
-				y = y[1:]
-			default:
-				x, y = x[1:], y[1:]
-			}
+	merge(a, b, func(x, y *Row) {
+		if x != nil {
+			c.Removed = append(c.Removed, *x)
+		} else {
+			c.Added = append(c.Added, *y)
 		}
-	}
+	}, nil)
 	return c
 }
 
-func headOrder(x, y []Row) int {
-	switch {
-	case len(x) == 0:
-		return 1
-	case len(y) == 0:
-		return -1
+// merge walks two sets in order. one is called for a row that only one has,
+// the other is nil; both for a target that both have.
+func merge(a, b *Set, one, both func(x, y *Row)) {
+	for u := range a.rows {
+		x, y := a.rows[u], b.rows[u]
+		i, j := 0, 0
+		for i < len(x) && j < len(y) {
+			order := cmp.Compare(a.heads[u][i], b.heads[u][j])
+			if order == 0 {
+				order = strings.Compare(x[i].Target.Reveal(), y[j].Target.Reveal())
+			}
+			switch {
+			case order < 0:
+				one(&x[i], nil)
+				i++
+			case order > 0:
+				one(nil, &y[j])
+				j++
+			default:
+				if both != nil {
+					both(&x[i], &y[j])
+				}
+				i++
+				j++
+			}
+		}
+		for ; i < len(x); i++ {
+			one(&x[i], nil)
+		}
+		for ; j < len(y); j++ {
+			one(nil, &y[j])
+		}
 	}
-	return x[0].Target.Compare(y[0].Target)
 }
