@@ -170,11 +170,11 @@ func ParseDecision(text []byte) (*Decision, error) {
 	return d, nil
 }
 
-// ScanDecision reads a signed text line by line, so that a register of a
-// million entries need not be held in full. The decision it returns has the
-// header only.
+// ScanDecision reads a signed text line by line, so that the entries of a
+// million need not be held in full. The decision it returns has the header
+// only. What it hands out are parts of one copy of the text.
 func ScanDecision(text []byte, each Each) (*Decision, error) {
-	s := scanner{rest: text, each: each}
+	s := scanner{rest: string(text), each: each}
 	d, err := s.run()
 	if err != nil {
 		return nil, fmt.Errorf("parse decision line %d: %w", s.line, err)
@@ -183,7 +183,7 @@ func ScanDecision(text []byte, each Each) (*Decision, error) {
 }
 
 type scanner struct {
-	rest []byte
+	rest string
 	line int
 	kind int     // of the last body line: kinds come in a fixed order
 	last EntryID // of that line, if it is about an entry: ids go up within a kind
@@ -193,12 +193,11 @@ type scanner struct {
 // next returns the next line without its LF.
 func (s *scanner) next() (string, error) {
 	s.line++
-	i := bytes.IndexByte(s.rest, '\n')
-	if i < 0 {
+	line, rest, ok := strings.Cut(s.rest, "\n")
+	if !ok {
 		return "", errors.New("text ends before the end of a line")
 	}
-	line := string(s.rest[:i])
-	s.rest = s.rest[i+1:]
+	s.rest = rest
 	return line, nil
 }
 
@@ -266,8 +265,8 @@ func (s *scanner) id(kind int, text string) (EntryID, error) {
 }
 
 func (s *scanner) add(line string) error {
-	f := strings.Split(line, "\t")
-	if len(f) != 1+len(EntryColumns) {
+	var f [11]string
+	if !cutFields(line, f[:]) {
 		return errors.New("an addition has not its eleven fields")
 	}
 	id, err := s.id(0, f[0])
@@ -286,6 +285,18 @@ func (s *scanner) add(line string) error {
 		return nil
 	}
 	return s.each.Add(e)
+}
+
+// cutFields cuts a line at its tabs into exactly so many fields.
+func cutFields(line string, f []string) bool {
+	for i := range f {
+		var more bool
+		f[i], line, more = strings.Cut(line, "\t")
+		if more == (i == len(f)-1) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *scanner) withdraw(line string) error {

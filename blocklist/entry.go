@@ -2,7 +2,6 @@ package blocklist
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -31,10 +30,16 @@ func ParseDecisionID(s string) (DecisionID, error) {
 	return DecisionID(n), err
 }
 
+// parseID reads a number without sign or leading zeros behind a letter.
 func parseID(s, letter string) (int64, error) {
 	digits, ok := strings.CutPrefix(s, letter)
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if !ok || err != nil || n < 1 || strconv.FormatInt(n, 10) != digits {
+	ok = ok && digits != "" && digits[0] != '0' && len(digits) <= len("999999999999999999")
+	n := int64(0)
+	for i := 0; ok && i < len(digits); i++ {
+		ok = '0' <= digits[i] && digits[i] <= '9'
+		n = n*10 + int64(digits[i]-'0')
+	}
+	if !ok {
 		return 0, fmt.Errorf("not an id like %s12", letter)
 	}
 	return n, nil
@@ -71,7 +76,15 @@ var EntryColumns = []string{
 // maxFieldText bounds every free text of an entry or decision, in octets.
 const maxFieldText = 4096
 
-var categoryForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+// isCategory says whether s is of the form [a-z0-9-]{1,32}.
+func isCategory(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return 1 <= len(s) && len(s) <= 32
+}
 
 // NewEntry makes an entry, without an id yet, from the text of its columns in
 // the order of [EntryColumns]. The error is a [Rejection].
@@ -91,11 +104,14 @@ func NewEntry(fields [10]string) (Entry, error) {
 }
 
 func (e *Entry) check() error {
-	if e.Category != "" && !categoryForm.MatchString(e.Category) {
+	if e.Category != "" && !isCategory(e.Category) {
 		return reject(RuleSyntax, "category is not 1 to 32 of a-z, 0-9 and hyphen")
 	}
 	if e.Category == StandingCategory {
 		return reject(RuleSyntax, "category is reserved for the test name")
+	}
+	if e.Details == (Details{}) {
+		return nil
 	}
 	for _, f := range e.texts() {
 		switch {

@@ -57,7 +57,7 @@ func writeEntries(w io.Writer, _ Serial, set *Set) error {
 
 // check holds category and date to their forms, unless last has the same.
 func (r Row) check(last Row) error {
-	if r.Category != last.Category && r.Category != "" && !categoryForm.MatchString(r.Category) {
+	if r.Category != last.Category && r.Category != "" && !isCategory(r.Category) {
 		return errors.New("not a category")
 	}
 	if r.Added != last.Added && r.Added != "" {

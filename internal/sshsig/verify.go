@@ -2,6 +2,8 @@ package sshsig
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"slices"
@@ -68,6 +70,25 @@ func (k Key) validity() string {
 // VerifyKey checks that armored is a signature of message, made in namespace by
 // the given key. Whether the key may sign is left to the caller.
 func VerifyKey(pub ssh.PublicKey, namespace string, message, armored []byte) error {
+	return Hash(message).VerifyKey(pub, namespace, armored)
+}
+
+// Hashed is a message of which several signatures are to be verified: it is
+// hashed once.
+type Hashed struct {
+	sha256 [sha256.Size]byte
+	sha512 [sha512.Size]byte
+}
+
+// Hash hashes a message in both ways that a signature may name (PROTOCOL.sshsig,
+// section 3).
+func Hash(message []byte) Hashed { return Hashed{sha256.Sum256(message), sha512.Sum512(message)} }
+
+// SHA256 is the message's SHA-256.
+func (h Hashed) SHA256() [sha256.Size]byte { return h.sha256 }
+
+// VerifyKey is the function of that name, for the message that was hashed.
+func (h Hashed) VerifyKey(pub ssh.PublicKey, namespace string, armored []byte) error {
 	sig, err := parse(armored)
 	if err != nil {
 		return fmt.Errorf("verify signature: %w", err)
@@ -75,7 +96,7 @@ func VerifyKey(pub ssh.PublicKey, namespace string, message, armored []byte) err
 	if !bytes.Equal(sig.PublicKey.Marshal(), pub.Marshal()) {
 		return fmt.Errorf("verify signature: made with key %s, not with %s", Fingerprint(sig.PublicKey), Fingerprint(pub))
 	}
-	if err := verify(sig, namespace, message); err != nil {
+	if err := h.verify(sig, namespace); err != nil {
 		return fmt.Errorf("verify signature: %w", err)
 	}
 	return nil
@@ -93,11 +114,28 @@ func PublicKeyOf(armored []byte) (ssh.PublicKey, error) {
 
 // verify does the cryptographic check of a signature from [parse].
 func verify(sig *hiddeco.Signature, namespace string, message []byte) error {
+	return Hash(message).verify(sig, namespace)
+}
+
+func (h Hashed) verify(sig *hiddeco.Signature, namespace string) error {
 	if sig.Namespace != namespace {
 		return fmt.Errorf("signature is for namespace %q, not %q (ssh-keygen -Y sign has the option -n)", sig.Namespace, namespace)
 	}
-	err := hiddeco.Verify(bytes.NewReader(message), sig, sig.PublicKey, sig.HashAlgorithm, namespace)
-	if err != nil {
+	var sum []byte
+	switch sig.HashAlgorithm {
+	case hiddeco.HashSHA256:
+		sum = h.sha256[:]
+	case hiddeco.HashSHA512:
+		sum = h.sha512[:]
+	default:
+		return fmt.Errorf("signature has an unknown hash %.64q", sig.HashAlgorithm)
+	}
+	// What a key signs is not the message but its hash, in this frame
+	// (PROTOCOL.sshsig, section 2, "Signed Data").
+	framed := append([]byte("SSHSIG"), ssh.Marshal(struct{ Namespace, Reserved, HashAlgorithm, Hash string }{
+		namespace, "", sig.HashAlgorithm.String(), string(sum),
+	})...)
+	if err := sig.PublicKey.Verify(framed, sig.Signature); err != nil {
 		return fmt.Errorf("signature does not fit the content, which was changed after signing or is not what was signed: %w", err)
 	}
 	return nil
