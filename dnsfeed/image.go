@@ -2,6 +2,7 @@ package dnsfeed
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -49,11 +50,11 @@ func (m *Image) Messages() int { return len(m.messages) }
 func (m *Image) question() int { return len(m.wire) + 4 }
 
 // OpenImage reads the index of an image and checks everything that serving
-// relies on: lengths, counts, headers, questions, the SOA at both ends. It
-// takes any input without panicking and looks into every message, but not at
-// every record: that the octets are the ones that were signed is what the
-// MANIFEST's sum is for. The data must not change afterwards. An error tells
-// where, and shows no octets.
+// relies on and everything that reaches a resolver: lengths, counts, headers,
+// questions, the SOA at both ends, every name and record between them. It takes
+// any input without panicking. That the names are the ones that were signed is
+// what the MANIFEST's sum is for. The data must not change afterwards. An error
+// tells where, and shows no octets.
 func OpenImage(data []byte) (*Image, error) {
 	m, err := openImage(data)
 	if err != nil {
@@ -131,19 +132,25 @@ func (m *Image) checkAnswers() error {
 // soaRecord is the SOA record, compressed against the question.
 func (m *Image) soaRecord() []byte { return m.soa[headerLen+m.question():] }
 
-// checkTransfer checks the messages of a full transfer.
+// checkTransfer checks the messages of a full transfer, each of their records:
+// the SOA first and last, the NS behind the first, and CNAME else.
 func (m *Image) checkTransfer() error {
-	total := 0
+	w := &walker{zone: m.wire}
+	total, soas, servers := 0, 0, 0
 	for i, msg := range m.messages {
-		qtype := uint16(0)
+		qtype, questions := uint16(0), 0
 		if i == 0 {
-			qtype = typeAXFR
+			qtype, questions = typeAXFR, 1
 		}
 		n, err := m.checkMessage(msg, qtype)
 		if err != nil {
 			return fmt.Errorf("message %d: %w", i, err)
 		}
-		total += n
+		soa, ns, cname, err := w.records(msg, questions)
+		if err != nil || soa+ns+cname != n || ns > 0 && i > 0 {
+			return fmt.Errorf("message %d: %w", i, cmp.Or(err, errRecord))
+		}
+		total, soas, servers = total+n, soas+soa, servers+ns
 	}
 	if total != m.records {
 		return fmt.Errorf("messages hold %d records, the header says %d", total, m.records)
@@ -152,10 +159,12 @@ func (m *Image) checkTransfer() error {
 	// so of the second the serial and the timers are compared.
 	first, last := m.messages[0][headerLen+m.question():], m.messages[len(m.messages)-1]
 	soa := m.soaRecord()
-	if !strings.HasPrefix(string(first[:min(len(first), len(soa))]), string(soa)) {
+	switch {
+	case soas != 2 || servers == 0:
+		return errors.New("not two SOA records, or no NS")
+	case !strings.HasPrefix(string(first[:min(len(first), len(soa))]), string(soa)):
 		return errors.New("the first record is not the SOA")
-	}
-	if !strings.HasSuffix(string(last), string(soa[len(soa)-soaNumbers:])) {
+	case w.last != typeSOA || !strings.HasSuffix(string(last), string(soa[len(soa)-soaNumbers:])):
 		return errors.New("the last record is not the SOA")
 	}
 	return nil

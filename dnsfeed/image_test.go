@@ -298,6 +298,41 @@ func TestOpenImageRefuses(t *testing.T) {
 	}
 }
 
+// No record is believed: one octet of a name, type, class, length or pointer
+// that no image has makes the whole file unusable.
+func TestOpenImageRefusesRecords(t *testing.T) {
+	m, good := makeImage(t, testZone(), 7, testSet(t, manyNames(3000)...))
+	if m.Messages() < 3 {
+		t.Fatal("want a message in the middle")
+	}
+	middle := m.messages[1]
+	_, fixed, _ := readName(nil, middle, headerLen) // of its first record
+	data := fixed + 10
+	next := data + int(binary.BigEndian.Uint16(middle[fixed+8:]))
+	zoneAt := fixed - len(m.wire)
+	for what, edit := range map[string]func(msg []byte){
+		"another zone":       func(msg []byte) { msg[zoneAt+1]++ },
+		"capital":            func(msg []byte) { msg[headerLen+1] = 'A' },
+		"octet in a label":   func(msg []byte) { msg[headerLen+1] = 0 },
+		"space":              func(msg []byte) { msg[headerLen+1] = ' ' },
+		"type A":             func(msg []byte) { msg[fixed+1] = 1 },
+		"NS below the apex":  func(msg []byte) { msg[fixed+1] = typeNS },
+		"class CH":           func(msg []byte) { msg[fixed+3] = 3 },
+		"longer data":        func(msg []byte) { msg[fixed+9]++ },
+		"shorter data":       func(msg []byte) { msg[fixed+9]-- },
+		"reserved label":     func(msg []byte) { msg[headerLen] |= 0x80 },
+		"pointer ahead":      func(msg []byte) { msg[next], msg[next+1] = 0xff, 0xff },
+		"pointer to itself":  func(msg []byte) { msg[next], msg[next+1] = 0xc0|byte(next>>8), byte(next) },
+		"pointer to no name": func(msg []byte) { msg[next], msg[next+1] = 0xc0, headerLen+1 },
+		"pointer to a host":  func(msg []byte) { msg[next], msg[next+1] = 0xc0|byte(data>>8), byte(data) },
+		"apex":               func(msg []byte) { msg[next], msg[next+1] = 0xc0|byte(zoneAt>>8), byte(zoneAt) },
+	} {
+		if _, err := OpenImage(editMessage(bytes.Clone(good), m, 1, edit)); err == nil {
+			t.Errorf("%s: opened", what)
+		}
+	}
+}
+
 // editMessage changes message i of the transfer in place.
 func editMessage(data []byte, m *Image, i int, edit func([]byte)) []byte {
 	at := bytes.Index(data, m.messages[i])
@@ -401,6 +436,9 @@ func FuzzOpenImage(f *testing.F) {
 			_, parts := tr.frame(make([]byte, 0, 2048), nil, i, time.Now())
 			if n := len(slices.Concat(parts...)); n < headerLen || n > 0xffff {
 				t.Fatalf("message %d is sent as %d octets", i, n)
+			}
+			if err := new(dns.Msg).Unpack(m.messages[i]); err != nil {
+				t.Fatalf("message %d is none: %v", i, err)
 			}
 		}
 		r := responder{query: &query{raw: m.soa, question: tr.query.question, size: udpSize}, now: time.Now()}
