@@ -121,12 +121,20 @@ func (w *walker) name(off int) (inZone bool, next int, err error) {
 // isLabel says whether a label is one that wireName writes, or the asterisk.
 func isLabel(label []byte) bool {
 	for _, c := range label {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+		if !inLabel[c] {
 			return string(label) == "*"
 		}
 	}
 	return true
 }
+
+// inLabel has the octets of names in a zone.
+var inLabel = func() (t [256]bool) {
+	for _, c := range "abcdefghijklmnopqrstuvwxyz0123456789-_" {
+		t[c] = true
+	}
+	return t
+}()
 
 func (w *walker) bounded(size int) error {
 	if size > maxName {
