@@ -61,7 +61,7 @@ var table = []room{
 }
 
 // support is code for tests; no program contains it.
-var support = []string{"internal/housetest", "internal/peers", "internal/e2e"}
+var support = []string{"internal/housetest", "internal/peers", "internal/e2e", "internal/bench"}
 
 func with(list []string, more ...string) []string {
 	return append(slices.Clip(list), more...)

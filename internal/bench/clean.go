@@ -1,0 +1,55 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/dnsfeed"
+	"github.com/vaern/vaern/internal/source"
+)
+
+// clean does what the shell pipeline does, with the packages of the compiler:
+// messy lines in; the list without what is covered, and the zone, out.
+func clean(in, list, zone string) error {
+	f, err := os.Open(in)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	policy := &blocklist.Policy{Protected: blocklist.NewProtected()}
+	var rows []blocklist.Row
+	_, err = source.Read(f, source.Options{Format: "plain"}, func(l source.Line) {
+		if l.Err == nil && l.ID == 0 && l.Entry.Target.Unit == blocklist.Domain && !blocklist.Refuses(policy.CheckTarget(l.Entry.Target)) {
+			rows = append(rows, blocklist.Row{Target: l.Entry.Target})
+		}
+	})
+	if err != nil {
+		return err
+	}
+	set := blocklist.NewSet(rows)
+	z := dnsfeed.Zone{Name: "rpz.example.net.", Action: "stop.example.net.", TTL: 300, NS: []string{"localhost."}, Hostmaster: "hostmaster.example.net."}
+	done := make(chan error)
+	go func() {
+		done <- writeTo(zone, func(w io.Writer) error { return z.WriteRPZ(w, 1, set) })
+	}()
+	err = writeTo(list, func(w io.Writer) error {
+		b := bufio.NewWriterSize(w, 1<<18)
+		for _, r := range set.Rows(blocklist.Domain) {
+			_, _ = b.WriteString(r.Target.Reveal())
+			_ = b.WriteByte('\n')
+		}
+		return b.Flush()
+	})
+	return errors.Join(err, <-done)
+}
+
+func writeTo(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"github.com/vaern/vaern/internal/sshsig"
+)
+
+// officers are the two who sign everything.
+var officers = []string{"anna", "bo"}
+
+// compile measures the whole compiler: a million decided entries to a signed
+// edition, and a change of a hundred names in it.
+func (b *bench) compile(pipeline func() *exec.Cmd) error {
+	b.found()
+	b.decide("--add", b.path("in"), "--format", "plain", "--skip-invalid")
+	before := b.path("before")
+	must(exec.Command("cp", "-a", b.path("authority"), before).Run())
+	whole := func() *exec.Cmd {
+		must(os.RemoveAll(b.path("authority")))
+		must(exec.Command("cp", "-a", before, b.path("authority")).Run())
+		return b.vaern("compile")
+	}
+	if err := b.compare("P8b decided entries to a signed edition, everything", "shell pipeline", pipeline, "vaern compile", whole); err != nil {
+		return err
+	}
+	round := 0
+	change := func() *exec.Cmd {
+		round++
+		var added bytes.Buffer
+		for i := range 50 {
+			fmt.Fprintf(&added, "changed-%d-%d.example\n", round, i)
+		}
+		must(os.WriteFile(b.path("added"), added.Bytes(), 0o600))
+		must(os.WriteFile(b.path("gone"), b.some(50, round), 0o600))
+		b.decide("--add", b.path("added"), "--withdraw", b.path("gone"))
+		return b.vaern("compile")
+	}
+	nothing := func() *exec.Cmd { return b.vaern("compile") }
+	return b.compare("P7 a hundred names changed", "shell pipeline", pipeline, "vaern compile", change, "nothing to do", nothing)
+}
+
+// some takes names out of the list, evenly spread, others in each round.
+func (b *bench) some(n, round int) []byte {
+	data, err := os.ReadFile(b.path("want.compress"))
+	must(err)
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	var out bytes.Buffer
+	step := (len(lines) - 1) / n
+	for i := range n {
+		out.Write(lines[i*step+round%step])
+	}
+	return out.Bytes()
+}
+
+// found makes an authority with its officers.
+func (b *bench) found() {
+	must(exec.Command("bin/vaern", "init", b.path("authority"), "--environment", "bench").Run())
+	for _, name := range officers {
+		private, public, err := sshsig.GenerateEd25519(name)
+		must(err)
+		must(os.WriteFile(b.path(name), private, 0o600))
+		must(os.WriteFile(b.path(name+".pub"), public, 0o600))
+		must(b.vaern("officer", "add", name, "--role", "police", "--pubkey", b.path(name+".pub")).Run())
+	}
+}
+
+// decide drafts a decision, and both officers sign it.
+func (b *bench) decide(args ...string) {
+	c := b.vaern(append([]string{"decision", "new", "--json", "--basis", "bench"}, args...)...)
+	out, err := c.Output()
+	must(err)
+	var made struct{ ID string }
+	must(json.Unmarshal(out, &made))
+	for _, name := range officers {
+		if out, err := b.vaern("decision", "approve", made.ID, "--as", name, "--key", b.path(name)).Output(); err != nil {
+			must(fmt.Errorf("approve: %w: %s", err, out))
+		} else if !strings.Contains(string(out), made.ID) {
+			must(fmt.Errorf("approve: %s", strconv.Quote(string(out))))
+		}
+	}
+}
+
+func (b *bench) vaern(args ...string) *exec.Cmd {
+	return exec.Command("bin/vaern", append([]string{"--config", b.path("authority/vaern.toml")}, args...)...)
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// cost is what one process took.
+type cost struct {
+	wall, cpu time.Duration
+	peak      int64 // octets, of the largest process
+}
+
+// measure runs a command to its end.
+func measure(c *exec.Cmd) (cost, error) {
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	began := time.Now()
+	err := c.Run()
+	wall := time.Since(began)
+	if err != nil {
+		return cost{}, fmt.Errorf("%s: %w: %s", c.Args[0], err, stderr.Bytes())
+	}
+	usage := c.ProcessState.SysUsage().(*syscall.Rusage)
+	return cost{wall, c.ProcessState.UserTime() + c.ProcessState.SystemTime(), usage.Maxrss << 10}, nil
+}
+
+// compare measures several commands turn by turn, and prints medians and the
+// ratio to the first.
+func (b *bench) compare(what string, sides ...any) error {
+	costs := make([][]cost, len(sides)/2)
+	for range b.rounds {
+		for i := range costs {
+			c, err := measure(sides[2*i+1].(func() *exec.Cmd)())
+			if err != nil {
+				return err
+			}
+			costs[i] = append(costs[i], c)
+		}
+	}
+	fmt.Printf("\n%s, %d names, median of %d\n", what, b.n, b.rounds)
+	first := median(costs[0], func(c cost) time.Duration { return c.wall })
+	for i, all := range costs {
+		wall := median(all, func(c cost) time.Duration { return c.wall })
+		fmt.Printf("  %-22s %7.3f s wall  %7.3f s cpu  %6d MiB  ratio %.2f\n", sides[2*i], wall.Seconds(),
+			median(all, func(c cost) time.Duration { return c.cpu }).Seconds(),
+			median(all, func(c cost) int64 { return c.peak })>>20, wall.Seconds()/first.Seconds())
+	}
+	return nil
+}
+
+func median[T cmp.Ordered](all []cost, of func(cost) T) T {
+	var values []T
+	for _, c := range all {
+		values = append(values, of(c))
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// must is for what a benchmark can not go on without.
+func must(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
