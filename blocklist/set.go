@@ -110,15 +110,20 @@ func sortedSet(rows []Row) *Set {
 
 // inText returns the rows of one unit in the order of their texts.
 func inText(rows []Row, u Unit) []key {
-	var keys []key
-	ordered := true
+	n, ordered := 0, true
+	for i := range rows {
+		if rows[i].Target.Unit == u {
+			n++
+		}
+	}
+	keys := make([]key, 0, n)
 	for i := range rows {
 		if rows[i].Target.Unit != u {
 			continue
 		}
 		keys = append(keys, key{textHead(rows[i].Target.Reveal()), uint32(i)}) //nolint:gosec // far below 2^32
-		n := len(keys)
-		ordered = ordered && (n == 1 || rows[keys[n-2].at].Target.Reveal() <= rows[i].Target.Reveal())
+		last := len(keys) - 1
+		ordered = ordered && (last == 0 || rows[keys[last-1].at].Target.Reveal() <= rows[i].Target.Reveal())
 	}
 	if !ordered {
 		sortKeys(keys, func(a, b uint32) int {
