@@ -1,10 +1,10 @@
 package blocklist
 
 import (
+	"net/netip"
 	"strings"
+	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/net/idna"
 )
 
 // Limits of a domain name in text without the final dot (RFC 1035, section
@@ -12,8 +12,8 @@ import (
 const (
 	maxNameText  = 253
 	maxLabelText = 63
-	// maxNameInput bounds what is handed to IDNA processing, in octets. A
-	// legal A-label name of 253 octets comes from far less than this.
+	// maxNameInput bounds what is handed to IDNA processing, in octets. No
+	// composed name of 253 octets in A-labels is longer.
 	maxNameInput = 1024
 )
 
@@ -23,147 +23,205 @@ const (
 // Names are immutable.
 type Name struct{ sealed }
 
-// idnaProfile is UTS #46 processing as browsers do it before a look-up, with
-// every check on. Its result is trusted only after a round trip, see toASCII.
-var idnaProfile = idna.New(
-	idna.MapForLookup(),
-	idna.Transitional(false),
-	idna.BidiRule(),
-	idna.CheckJoiners(true),
-	idna.VerifyDNSLength(true),
-	idna.StrictDomainName(true),
-)
-
-// ParseName brings s into canonical form or rejects it; it never guesses.
-// Internationalised names are mapped by UTS #46 (non-transitional) and must
-// survive a round trip through Unicode. The error is a [Rejection]; it never
-// holds the name.
+// ParseName brings s into canonical form or rejects it; it never guesses and
+// never drops a character. Letters become lower case. Names that are not
+// ASCII are mapped by UTS #46, section 4 (non-transitional, all checks on), as
+// browsers do; so the ideographic and the wide full stop part labels as a dot
+// does, and A-labels are checked like what they stand for. The error is a
+// [Rejection]; it never holds the name.
 func ParseName(s string) (Name, error) {
-	switch {
-	case s == "":
-		return Name{}, reject(RuleSyntax, "empty name")
-	case s == ".":
-		return Name{}, reject(RuleRoot, "the root cannot be blocked")
-	case len(s) > maxNameInput:
-		return Name{}, reject(RuleTooLong, "longer than a name can be")
-	case !utf8.ValidString(s):
-		return Name{}, reject(RuleSyntax, "not valid UTF-8")
-	}
-	if looksLikeIPv6(s) {
-		return Name{}, reject(RuleIPLiteral, "an IP address is not a name")
-	}
-	plain, err := lowerLDH(s)
-	if err != nil {
-		return Name{}, err
-	}
-	if !plain {
-		if s, err = toASCII(s); err != nil {
+	if !isPlain(s) {
+		var err error
+		if s, err = canonicalName(s); err != nil {
 			return Name{}, err
 		}
-	} else {
-		s = strings.ToLower(s)
-	}
-	if err := checkLabels(s); err != nil {
-		return Name{}, err
 	}
 	return Name{seal(s)}, nil
 }
 
-// lowerLDH says whether s is made of ASCII letters, digits, hyphens and dots
-// with no label that IDNA has to look at; an ASCII octet that no host name
-// may hold is rejected at once.
-func lowerLDH(s string) (plain bool, err error) {
-	plain = true
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '.', 'A' <= c && c <= 'Z':
-		case c == '-':
-			// "??--" is a label reserved for encodings (RFC 5890, section
-			// 2.3.1): only IDNA can say whether it is one we know.
-			if i+1 < len(s) && s[i+1] == '-' {
-				plain = false
-			}
-		case c < 0x20 || c == 0x7f:
-			return false, reject(RuleSyntax, "control character in a name")
-		case c < 0x80:
-			return false, reject(RuleSyntax, "character that a host name cannot hold")
-		default:
-			plain = false
-		}
+// isPlain recognises in one pass a name that is in canonical form beyond
+// doubt, as nearly every name of a list is. "No" only means that
+// [canonicalName] has to look at it.
+func isPlain(s string) bool {
+	if len(s) > maxNameText {
+		return false
 	}
-	return plain, nil
+	label := 0          // where the label begins
+	before := byte('.') // the octet before
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9':
+		case c == '-' || c == '.':
+			// Two of them side by side are an empty label, a hyphen at an end
+			// of one, or "--", which IDNA has to look at.
+			if before == '-' || before == '.' {
+				return false
+			}
+			if c == '.' {
+				if i-label > maxLabelText {
+					return false
+				}
+				label = i + 1
+			}
+		default:
+			return false
+		}
+		before = c
+	}
+	last := s[label:]
+	return before != '-' && before != '.' && len(last) <= maxLabelText &&
+		last[0] >= 'a' && !strings.HasPrefix(last, triggerPrefix)
 }
 
-// toASCII maps a name by UTS #46 and accepts only what comes back the same
-// from Unicode: anything else would let two spellings mean one name.
-func toASCII(s string) (string, error) {
-	if strings.ContainsRune(s, '\u1e9e') {
-		// Capital sharp s: "ss" until Unicode 15.0, sharp s from 15.1 on.
-		return "", reject(RuleIDNA, "a letter that programs map to different names")
-	}
-	ascii, err := idnaProfile.ToASCII(s)
+// canonicalName is [ParseName] on text, for every name that is not plain.
+func canonicalName(s string) (string, error) {
+	s, err := mapName(s)
 	if err != nil {
-		return "", reject(RuleIDNA, "not a valid internationalised name")
+		return "", err
 	}
-	unicode, err := idnaProfile.ToUnicode(ascii)
-	if err != nil {
-		return "", reject(RuleIDNA, "not a valid internationalised name")
-	}
-	if again, err := idnaProfile.ToASCII(unicode); err != nil || again != ascii {
-		return "", reject(RuleIDNA, "punycode that does not round-trip")
-	}
-	return ascii, nil
+	return s, checkLabels(s)
 }
+
+// mapName returns s in lower case and A-labels, without a look at the lengths
+// and the order of what is ASCII.
+func mapName(s string) (string, error) {
+	switch {
+	case s == "":
+		return "", reject(RuleSyntax, "empty name")
+	case s == ".":
+		return "", reject(RuleRoot, "the root cannot be blocked")
+	case len(s) > maxNameInput:
+		return "", reject(RuleTooLong, "longer than 1024 octets")
+	case !utf8.ValidString(s):
+		return "", reject(RuleSyntax, "not valid UTF-8")
+	case isAddress(s):
+		return "", reject(RuleIPLiteral, "an IP address is not a name")
+	}
+	ascii := true
+	for i, r := range s {
+		if err := checkCharacter(s, i, r); err != nil {
+			return "", err
+		}
+		ascii = ascii && r < utf8.RuneSelf
+	}
+	// "??--" is a label reserved for encodings (RFC 5890, section 2.3.1): only
+	// IDNA can say whether it is one we know.
+	if !ascii || strings.Contains(s, "--") {
+		return toASCII(s)
+	}
+	return strings.ToLower(s), nil
+}
+
+// checkCharacter rejects what no name holds in any place, for the most helpful
+// reason: r stands at s[i:].
+func checkCharacter(s string, i int, r rune) error {
+	if '\uff01' <= r && r <= '\uff5e' { // full width; UTS #46 maps it to ASCII
+		r -= '\uff01' - '!'
+	}
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '.':
+		return nil
+	case unicode.IsControl(r):
+		return reject(RuleSyntax, "control character in a name")
+	case unicode.IsSpace(r):
+		return reject(RuleSyntax, "space in a name")
+	case isInvisible(r):
+		return reject(RuleIDNA, "invisible character in a name")
+	case r == '\u1e9e':
+		// Capital sharp s: "ss" until Unicode 15.0, sharp s from 15.1 on.
+		return reject(RuleIDNA, "a letter that programs map to different names")
+	case r >= utf8.RuneSelf:
+		return nil // for IDNA to say
+	}
+	_, after, _ := strings.Cut(s[i:], ":")
+	switch {
+	case strings.Contains(s, "://"):
+		return reject(RuleSyntax, "a URL is not a name")
+	case strings.Contains(s, "@"), r == '@':
+		return reject(RuleSyntax, "credentials or a mail address, not a name")
+	case r == '%':
+		return reject(RuleSyntax, "percent-encoding in a name")
+	case r == '*':
+		return reject(RuleSyntax, "a wildcard is not a name; a domain includes all below it")
+	case r == '_':
+		return reject(RuleSyntax, "underscore, which a host name cannot hold")
+	case r == ':' && after != "" && strings.Trim(after, "0123456789") == "":
+		return reject(RuleSyntax, "a port is no part of a name")
+	case r == '/', r == '?', r == '#':
+		return reject(RuleSyntax, "a path is no part of a name")
+	}
+	return reject(RuleSyntax, "character that a host name cannot hold")
+}
+
+// isInvisible tells characters without a shape of their own, most of which
+// UTS #46 drops (soft hyphen, zero width space, variation selectors) or
+// forbids (marks of direction). The two joiners are not among them: they make
+// a difference, and IDNA allows them where they do (RFC 5892, appendix A).
+func isInvisible(r rune) bool {
+	return r >= utf8.RuneSelf && r != '\u200c' && r != '\u200d' &&
+		unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+// isAddress tells IP addresses and networks in the spellings that are no names
+// by their characters: IPv6 with and without brackets, a zone (RFC 4007,
+// section 11) or an IPv4 tail, either kind with a port or a prefix length.
+// What looks like a name and is an IPv4 address is for [checkLabels].
+func isAddress(s string) bool {
+	if !strings.ContainsAny(s, ":/") {
+		return false
+	}
+	_, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	_, errPort := netip.ParseAddrPort(s)
+	_, errPrefix := netip.ParsePrefix(s)
+	return err == nil || errPort == nil || errPrefix == nil
+}
+
+// triggerPrefix begins the last label of an owner that is no name in a policy
+// zone but a trigger on addresses or name servers (rpz-ip, rpz-client-ip,
+// rpz-nsip, rpz-nsdname): it would block whole networks, and one that is not
+// well formed makes a resolver drop the zone.
+const triggerPrefix = "rpz-"
 
 // checkLabels holds the canonical form against RFC 1035 (lengths), RFC 1123
-// section 2.1 (letters, digits, inner hyphens) and the WHATWG rule that a
-// name whose last label is a number is an IPv4 address.
+// section 2.1 (inner hyphens) and the WHATWG rule that a name whose last label
+// is a number is an IPv4 address.
 func checkLabels(s string) error {
-	if len(s) > maxNameText {
+	trimmed := strings.TrimSuffix(s, ".")
+	last := trimmed[strings.LastIndexByte(trimmed, '.')+1:]
+	switch {
+	case isNumber(last):
+		return reject(RuleIPLiteral, "a name whose last label is a number is an IP address")
+	case len(trimmed) > maxNameText:
 		return reject(RuleTooLong, "longer than 253 octets")
 	}
-	start := 0
-	for i := 0; i <= len(s); i++ {
-		if i < len(s) && s[i] != '.' {
-			continue
-		}
-		label := s[start:i]
+	for label := range strings.SplitSeq(trimmed, ".") {
 		switch {
 		case label == "":
-			return reject(RuleSyntax, "empty label or final dot")
+			return reject(RuleSyntax, "empty label")
 		case len(label) > maxLabelText:
 			return reject(RuleTooLong, "label longer than 63 octets")
 		case label[0] == '-' || label[len(label)-1] == '-':
 			return reject(RuleSyntax, "label begins or ends with a hyphen")
 		}
-		start = i + 1
 	}
-	last := s[strings.LastIndexByte(s, '.')+1:]
 	switch {
-	case isNumber(last):
-		return reject(RuleIPLiteral, "an IP address is not a name")
-	case strings.HasPrefix(last, "rpz-"):
-		// In a policy zone such an owner is no name but a trigger on addresses
-		// or name servers (rpz-ip, rpz-client-ip, rpz-nsip, rpz-nsdname): it
-		// would block whole networks, and one that is not well formed makes a
-		// resolver drop the zone.
+	case trimmed != s:
+		return reject(RuleSyntax, "a final dot")
+	case strings.HasPrefix(last, triggerPrefix):
 		return reject(RuleSyntax, "a name below rpz-* is a trigger of policy zones")
 	}
 	return nil
 }
 
 // isNumber tells whether a last label would make a URL parser read the host
-// as an IPv4 address: decimal (octal included) or 0x and hex digits.
+// as an IPv4 address: decimal (octal included) or 0x and hex digits
+// (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 func isNumber(label string) bool {
 	if rest, ok := strings.CutPrefix(label, "0x"); ok {
 		return strings.Trim(rest, "0123456789abcdef") == ""
 	}
 	return label != "" && strings.Trim(label, "0123456789") == ""
-}
-
-func looksLikeIPv6(s string) bool {
-	s, _, _ = strings.Cut(s, "%") // RFC 4007, section 11: a zone follows
-	return strings.Contains(s, ":") && strings.Trim(s, "0123456789abcdefABCDEF:.[]%") == ""
 }
 
 // Compare orders names by the octets of their canonical text, the order of

@@ -1,6 +1,8 @@
 package blocklist
 
 import (
+	"errors"
+	"net/netip"
 	"strings"
 	"unicode/utf8"
 
@@ -10,13 +12,21 @@ import (
 // maxURL bounds a URL in octets, before and after canonicalisation.
 const maxURL = 2048
 
-var urlParser = url.NewParser()
+// urlParser escapes "^" in a path, as the URL Standard does since 2023
+// (https://url.spec.whatwg.org/#path-percent-encode-set) and the library does
+// not: "/^" and "/%5E" are one request.
+var urlParser = url.NewParser(url.WithPathPercentEncodeSet(url.PathPercentEncodeSet.Set('^')))
 
-// parseURL returns the WHATWG serialisation of an http or https URL without
-// its fragment, which no filter on the way ever sees. What a browser would
-// repair silently is rejected where the repair could widen or move the block:
-// credentials, spaces and control characters, a backslash, a host that is not
-// a valid name. An explicit port is kept: it is part of what was decided.
+// parseURL returns the serialisation of an http or https URL by the URL
+// Standard (https://url.spec.whatwg.org/), as browsers send it: dot segments
+// resolved, the default port dropped, an IP address in its one spelling. The
+// fragment is dropped, because it never leaves the browser and no filter sees
+// it. Any other port is kept: it is part of what was decided.
+//
+// What a browser would repair silently is rejected where the repair could
+// widen or move the block: credentials, spaces and control characters, a
+// backslash, missing or additional slashes, percent-encoding in the host, a
+// host that is no name by [ParseName], port 0. The error is a [Rejection].
 func parseURL(s string) (string, error) {
 	switch {
 	case len(s) > maxURL:
@@ -26,24 +36,23 @@ func parseURL(s string) (string, error) {
 	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }):
 		return "", reject(RuleSyntax, "space, control character or backslash in a URL")
 	}
+	scheme, rest, ok := strings.Cut(s, "://")
+	if scheme = strings.ToLower(scheme); !ok || scheme != "http" && scheme != "https" {
+		return "", reject(RuleSyntax, "URL does not begin with http:// or https://")
+	}
+	host, err := writtenHost(rest)
+	if err != nil {
+		return "", err
+	}
 	u, err := urlParser.Parse(s)
 	if err != nil {
-		return "", reject(RuleSyntax, "not a URL")
+		return "", whyNotURL(host)
 	}
-	switch {
-	case u.Scheme() != "http" && u.Scheme() != "https":
-		return "", reject(RuleSyntax, "URL scheme is not http or https")
-	case u.Username() != "" || u.Password() != "":
-		return "", reject(RuleSyntax, "credentials in a URL")
+	if u.Port() == "0" {
+		return "", reject(RuleSyntax, "port 0 in a URL")
 	}
-	if host := u.Hostname(); !isIPHost(host) {
-		n, err := ParseName(host)
-		if err != nil {
-			return "", err
-		}
-		if n.Reveal() != host {
-			return "", reject(RuleSyntax, "URL host is not in canonical form")
-		}
+	if err := checkHost(host, u.Hostname()); err != nil {
+		return "", err
 	}
 	canonical := u.Href(true)
 	if len(canonical) > maxURL {
@@ -52,19 +61,74 @@ func parseURL(s string) (string, error) {
 	return canonical, nil
 }
 
-// isIPHost tells a serialised WHATWG host that is an address from a name: an
-// IPv6 address is in brackets, and a name never ends in a number.
-func isIPHost(host string) bool {
-	return strings.HasPrefix(host, "[") || isNumber(host[strings.LastIndexByte(host, '.')+1:])
+// writtenHost cuts the host out of what follows "://", as it is written.
+func writtenHost(rest string) (string, error) {
+	authority := rest
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		authority = rest[:end]
+	}
+	switch {
+	case strings.Contains(authority, "@"):
+		return "", reject(RuleSyntax, "credentials in a URL")
+	case strings.Contains(authority, "%"):
+		return "", reject(RuleSyntax, "percent-encoding in the host of a URL")
+	}
+	host := authority
+	if end := strings.IndexByte(authority, ']'); end >= 0 {
+		host = authority[:end+1]
+	} else {
+		host, _, _ = strings.Cut(authority, ":")
+	}
+	if host == "" {
+		return "", reject(RuleSyntax, "URL without a host")
+	}
+	return host, nil
+}
+
+// whyNotURL finds the reason why the parser does not accept a URL: with a good
+// scheme and an authority, only the host and the port are left.
+func whyNotURL(host string) error {
+	var r *Rejection
+	switch _, err := ParseName(host); {
+	case errors.As(err, &r) && r.Rule == RuleIPLiteral, strings.HasPrefix(host, "["):
+		return reject(RuleSyntax, "host or port of the URL is not valid")
+	case err != nil:
+		return err
+	}
+	return reject(RuleSyntax, "port of the URL is not valid")
+}
+
+// checkHost holds the host that the parser found against the one written. A
+// name must be what [ParseName] makes of it. An address is judged by package
+// netip too, because the parser reads more than the standard does: two opening
+// brackets, and a number with a sign.
+func checkHost(written, found string) error {
+	if strings.HasPrefix(written, "[") {
+		want, err := netip.ParseAddr(written[1 : len(written)-1])
+		if got, _ := netip.ParseAddr(strings.Trim(found, "[]")); err != nil || got != want {
+			return reject(RuleSyntax, "host of the URL is not an address")
+		}
+		return nil
+	}
+	n, err := ParseName(written)
+	var r *Rejection
+	switch {
+	case errors.As(err, &r) && r.Rule == RuleIPLiteral:
+		number, err := mapName(written)
+		if got, _ := netip.ParseAddr(found); err != nil || strings.Trim(number, "0123456789abcdefx.") != "" || !got.Is4() {
+			return reject(RuleSyntax, "host of the URL is not an address")
+		}
+	case err != nil:
+		return err
+	case n.Reveal() != found:
+		return reject(RuleSyntax, "host of the URL is read in different ways")
+	}
+	return nil
 }
 
 // urlHost returns the host of a canonical URL.
 func urlHost(canonical string) string {
 	_, rest, _ := strings.Cut(canonical, "://")
-	host, _, _ := strings.Cut(rest, "/")
-	if strings.HasPrefix(host, "[") {
-		return host[:strings.IndexByte(host, ']')+1]
-	}
-	host, _, _ = strings.Cut(host, ":")
+	host, _ := writtenHost(rest)
 	return host
 }

@@ -1,0 +1,163 @@
+package blocklist
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Rules that only flag: they tell an officer to look twice at what was typed.
+const (
+	RuleLookalike Rule = "look-alike" // letters that pass for others
+	RuleGlued     Rule = "www-glued"  // "www" and a name with the dot forgotten
+)
+
+// suspicious returns flags on a name that may not be the one that was meant:
+// one that looks like another, or one that was typed with a slip. Both kinds
+// are lawful names, so it never refuses. Most names are told from these by two
+// short searches.
+func suspicious(n Name) []Finding {
+	text := n.Reveal()
+	var flags []Finding
+	if rest, ok := strings.CutPrefix(text, "www"); ok {
+		if reason := glued(rest); reason != "" {
+			flags = append(flags, Finding{RuleGlued, reason, true})
+		}
+	}
+	if strings.Contains(text, acePrefix) {
+		if reason := lookalike(text); reason != "" {
+			flags = append(flags, Finding{RuleLookalike, reason, true})
+		}
+	}
+	return flags
+}
+
+// acePrefix begins a label in punycode (RFC 5890, section 2.3.2.1).
+const acePrefix = "xn--"
+
+// glued says what is odd about a name that begins with "www" and goes on with
+// rest. Hosts like www2.bad.example are not odd.
+func glued(rest string) string {
+	switch {
+	case rest == "" || rest == ".":
+		return ""
+	case 'a' <= rest[0] && rest[0] <= 'z':
+		return "begins with www and a letter: a dot may be missing"
+	case rest[0] == '.' && !strings.Contains(rest[1:], "."):
+		return "www below a top-level domain: a label may be missing"
+	case strings.HasPrefix(rest, ".www."):
+		return "begins with www twice"
+	}
+	return ""
+}
+
+// lookalike says what is odd about the letters of a name in A-labels.
+func lookalike(text string) string {
+	shown, err := idnaProfile.ToUnicode(text)
+	if err != nil {
+		return "" // no name of ours: each has a Unicode form
+	}
+	labels := strings.Split(shown, ".")
+	home := scriptsOf(labels[len(labels)-1])
+	for _, label := range labels {
+		scripts := scriptsOf(label)
+		switch {
+		case !readTogether(scripts):
+			return "a label mixes " + strings.Join(scripts, " and ")
+		case mixesDigits(label):
+			return "a label mixes digits of several systems"
+		case passesForLatin(label, scripts) && !slices.Equal(scripts, home):
+			// Below a top-level domain in the same script such a label is an
+			// ordinary word.
+			return "a label in " + scripts[0] + " that looks like Latin"
+		}
+	}
+	return ""
+}
+
+// scriptsOf lists the scripts of a label, sorted, each once. What is common to
+// several scripts (digits, hyphen, marks) counts for none.
+func scriptsOf(label string) []string {
+	var found []string
+	var table *unicode.RangeTable // of the last letter: the next is likely in it
+	for _, r := range label {
+		if table != nil && unicode.Is(table, r) || unicode.In(r, unicode.Common, unicode.Inherited) {
+			continue
+		}
+		for name, t := range unicode.Scripts {
+			if unicode.Is(t, r) {
+				found, table = append(found, name), t
+				break
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// together are the sets of scripts that readers know side by side: level
+// "highly restrictive" of UTS #39, section 5.2.
+var together = [][]string{
+	{"Latin", "Han", "Hiragana", "Katakana"},
+	{"Latin", "Han", "Bopomofo"},
+	{"Latin", "Han", "Hangul"},
+}
+
+// readTogether says whether one label may hold these scripts.
+func readTogether(scripts []string) bool {
+	if len(scripts) <= 1 {
+		return true
+	}
+	return slices.ContainsFunc(together, func(set []string) bool {
+		return !slices.ContainsFunc(scripts, func(s string) bool { return !slices.Contains(set, s) })
+	})
+}
+
+// likeLatin are small letters of other scripts that are drawn like Latin ones.
+var likeLatin = map[string]string{
+	"Cyrillic": "асԁеһіјӏорԛѕԝхуѵ",
+	"Greek":    "αικνορυ",
+}
+
+// passesForLatin says whether every letter of a label in one script looks like
+// a Latin one.
+func passesForLatin(label string, scripts []string) bool {
+	if len(scripts) != 1 {
+		return false
+	}
+	letters := likeLatin[scripts[0]] + "-0123456789"
+	return likeLatin[scripts[0]] != "" && strings.Trim(label, letters) == ""
+}
+
+// mixesDigits says whether a label has decimal digits of several systems
+// (UTS #39, section 5.3).
+func mixesDigits(label string) bool {
+	var system rune // its zero
+	for _, r := range label {
+		if !unicode.Is(unicode.Nd, r) {
+			continue
+		}
+		zero := zeroOf(r)
+		if system != 0 && zero != system {
+			return true
+		}
+		system = zero
+	}
+	return false
+}
+
+// zeroOf returns the zero of the system that a decimal digit belongs to:
+// systems are runs of ten, and each range of [unicode.Nd] is made of whole ones.
+func zeroOf(digit rune) rune {
+	for _, r := range unicode.Nd.R16 {
+		if rune(r.Lo) <= digit && digit <= rune(r.Hi) {
+			return digit - (digit-rune(r.Lo))%10
+		}
+	}
+	for _, r := range unicode.Nd.R32 {
+		if rune(r.Lo) <= digit && digit <= rune(r.Hi) { //nolint:gosec // code points
+			return digit - (digit-rune(r.Lo))%10
+		}
+	}
+	return digit
+}
