@@ -2,6 +2,8 @@ package blocklist
 
 import (
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -42,10 +44,16 @@ var idnaFailures = []struct {
 	},
 }
 
+// acePrefix begins a label in punycode (RFC 5890, section 2.3.2.1).
+const acePrefix = "xn--"
+
 // toASCII maps a name by UTS #46, section 4.2, and accepts only what comes
 // back the same from Unicode: anything else would let two spellings mean one
 // name.
 func toASCII(s string) (string, error) {
+	if mixesPunycode(s) {
+		return "", reject(RuleIDNA, "punycode with letters that are not ASCII")
+	}
 	ascii, err := idnaProfile.ToASCII(s)
 	if err != nil {
 		return "", whyNotIDNA(s)
@@ -60,13 +68,32 @@ func toASCII(s string) (string, error) {
 	return ascii, nil
 }
 
-// idnaAnyLength is idnaProfile for labels of any length: [checkLabels] has the
-// better words for those.
-var idnaAnyLength = idna.New(append(idnaChecks, idna.BidiRule(), idna.VerifyDNSLength(false))...)
+// mixesPunycode says whether a label, once it is mapped, has the prefix of
+// punycode and is not ASCII. That is an error of UTS #46 since Unicode 15.1
+// (section 4, step 4); the library decodes it, to another name.
+func mixesPunycode(s string) bool {
+	for label := range strings.FieldsFuncSeq(s, func(r rune) bool { return strings.ContainsRune(".。．｡", r) }) {
+		// With the letter before it the label is mapped and not decoded.
+		mapped, _ := idnaProfile.ToUnicode("a" + label)
+		if strings.HasPrefix(mapped, "a"+acePrefix) && strings.ContainsFunc(mapped, notASCII) {
+			return true
+		}
+	}
+	return false
+}
+
+func notASCII(r rune) bool { return r >= utf8.RuneSelf }
+
+// idnaAnyLabel is idnaProfile without the checks that [checkLabels] makes too,
+// and has better words for.
+var idnaAnyLabel = idna.New(append(idnaChecks, idna.BidiRule(), idna.VerifyDNSLength(false), idna.CheckHyphens(false))...)
 
 // whyNotIDNA finds the reason why idnaProfile does not accept s.
 func whyNotIDNA(s string) error {
-	if ascii, err := idnaAnyLength.ToASCII(s); err == nil {
+	if slices.Contains(strings.Split(strings.ToLower(s), "."), acePrefix) {
+		return reject(RuleIDNA, "punycode of nothing")
+	}
+	if ascii, err := idnaAnyLabel.ToASCII(s); err == nil {
 		if err := checkLabels(ascii); err != nil {
 			return err
 		}
@@ -76,5 +103,5 @@ func whyNotIDNA(s string) error {
 			return f.failed
 		}
 	}
-	return reject(RuleIDNA, "a character that IDNA does not allow, or punycode of none")
+	return reject(RuleIDNA, "a character that IDNA does not allow, or punycode that does not decode")
 }

@@ -32,9 +32,6 @@ func suspicious(n Name) []Finding {
 	return flags
 }
 
-// acePrefix begins a label in punycode (RFC 5890, section 2.3.2.1).
-const acePrefix = "xn--"
-
 // glued says what is odd about a name that begins with "www" and goes on with
 // rest. Hosts like www2.bad.example are not odd.
 func glued(rest string) string {

@@ -80,7 +80,10 @@ func canonicalName(s string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s, checkLabels(s)
+	if err := checkLabels(s); err != nil {
+		return "", err
+	}
+	return s, nil
 }
 
 // mapName returns s in lower case and A-labels, without a look at the lengths
@@ -129,12 +132,14 @@ func checkCharacter(s string, i int, r rune) error {
 	case isInvisible(r):
 		return reject(RuleIDNA, "invisible character in a name")
 	case r == '\u1e9e':
-		// Capital sharp s: "ss" until Unicode 15.0, sharp s from 15.1 on.
+		// Capital sharp s: "ss" until Unicode 15.0, sharp s from 15.1 on. No
+		// other character means one thing in 15.0 and another in 17.0.
 		return reject(RuleIDNA, "a letter that programs map to different names")
 	case r >= utf8.RuneSelf:
 		return nil // for IDNA to say
 	}
-	_, after, _ := strings.Cut(s[i:], ":")
+	_, size := utf8.DecodeRuneInString(s[i:])
+	after := s[i+size:]
 	switch {
 	case strings.Contains(s, "://"):
 		return reject(RuleSyntax, "a URL is not a name")

@@ -74,7 +74,7 @@ func writtenHost(rest string) (string, error) {
 		return "", reject(RuleSyntax, "percent-encoding in the host of a URL")
 	}
 	host := authority
-	if end := strings.IndexByte(authority, ']'); end >= 0 {
+	if end := strings.LastIndexByte(authority, ']'); end >= 0 {
 		host = authority[:end+1]
 	} else {
 		host, _, _ = strings.Cut(authority, ":")

@@ -3,6 +3,7 @@ package blocklist
 import (
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -81,7 +82,8 @@ func canonicalURL(t *testing.T, in string) {
 			t.Fatalf("%q gives %q", in, text)
 		}
 	}
-	if n := u.Name(); n.IsZero() != isIPHost(urlHost(text)) || !n.IsZero() && n.Reveal() != urlHost(text) {
+	_, isIP := netip.ParseAddr(strings.Trim(urlHost(text), "[]"))
+	if n := u.Name(); n.IsZero() != (isIP == nil) || !n.IsZero() && n.Reveal() != urlHost(text) {
 		t.Fatalf("%q has the host %q, and the name %q", in, urlHost(text), n.Reveal())
 	}
 }
