@@ -73,6 +73,9 @@ func toASCII(s string) (string, error) {
 // (section 4, step 4); the library decodes it, to another name.
 func mixesPunycode(s string) bool {
 	for label := range strings.FieldsFuncSeq(s, func(r rune) bool { return strings.ContainsRune(".。．｡", r) }) {
+		if !strings.ContainsFunc(label, notASCII) {
+			continue
+		}
 		// With the letter before it the label is mapped and not decoded.
 		mapped, _ := idnaProfile.ToUnicode("a" + label)
 		if strings.HasPrefix(mapped, "a"+acePrefix) && strings.ContainsFunc(mapped, notASCII) {

@@ -348,3 +348,18 @@ func TestIsBelow(t *testing.T) {
 		t.Errorf("a.b.example has %d labels", n)
 	}
 }
+
+func BenchmarkParseOneName(b *testing.B) {
+	for what, s := range map[string]string{
+		"plain": "bad-name1.example", "upper": "BAD-NAME1.example", "punycode": "xn--bcher-kva.example", "unicode": "bücher.example",
+	} {
+		b.Run(what, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := ParseName(s); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
