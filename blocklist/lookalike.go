@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Rules that only flag: they tell an officer to look twice at what was typed.
@@ -18,29 +19,35 @@ const (
 // short searches.
 func suspicious(n Name) []Finding {
 	text := n.Reveal()
+	international := strings.Contains(text, acePrefix)
+	if !international && !strings.HasPrefix(text, "www") {
+		return nil
+	}
 	var flags []Finding
-	if rest, ok := strings.CutPrefix(text, "www"); ok {
-		if reason := glued(rest); reason != "" {
-			flags = append(flags, Finding{RuleGlued, reason, true})
+	flag := func(rule Rule, reason string) {
+		if reason != "" {
+			flags = append(flags, Finding{rule, reason, true})
 		}
 	}
-	if strings.Contains(text, acePrefix) {
-		if reason := lookalike(text); reason != "" {
-			flags = append(flags, Finding{RuleLookalike, reason, true})
-		}
+	if international {
+		text, _ = idnaProfile.ToUnicode(text) // each name of ours has a form in Unicode
+		flag(RuleLookalike, lookalike(text))
 	}
+	flag(RuleGlued, glued(text))
 	return flags
 }
 
-// glued says what is odd about a name that begins with "www" and goes on with
-// rest. Hosts like www2.bad.example are not odd.
-func glued(rest string) string {
+// glued says what is odd about the "www" at the head of a name in Unicode.
+// Hosts like www2.bad.example are not odd.
+func glued(text string) string {
+	rest, ok := strings.CutPrefix(text, "www")
+	next, _ := utf8.DecodeRuneInString(rest)
 	switch {
-	case rest == "" || rest == ".":
+	case !ok:
 		return ""
-	case 'a' <= rest[0] && rest[0] <= 'z':
+	case unicode.IsLetter(next):
 		return "begins with www and a letter: a dot may be missing"
-	case rest[0] == '.' && !strings.Contains(rest[1:], "."):
+	case next == '.' && !strings.Contains(rest[1:], "."):
 		return "www below a top-level domain: a label may be missing"
 	case strings.HasPrefix(rest, ".www."):
 		return "begins with www twice"
@@ -48,13 +55,9 @@ func glued(rest string) string {
 	return ""
 }
 
-// lookalike says what is odd about the letters of a name in A-labels.
+// lookalike says what is odd about the letters of a name in Unicode.
 func lookalike(text string) string {
-	shown, err := idnaProfile.ToUnicode(text)
-	if err != nil {
-		return "" // no name of ours: each has a Unicode form
-	}
-	labels := strings.Split(shown, ".")
+	labels := strings.Split(text, ".")
 	home := scriptsOf(labels[len(labels)-1])
 	for _, label := range labels {
 		scripts := scriptsOf(label)
@@ -116,14 +119,13 @@ var likeLatin = map[string]string{
 	"Greek":    "αικνορυ",
 }
 
-// passesForLatin says whether every letter of a label in one script looks like
-// a Latin one.
+// passesForLatin says whether every letter of a label looks like a Latin one,
+// and none is.
 func passesForLatin(label string, scripts []string) bool {
-	if len(scripts) != 1 {
+	if len(scripts) != 1 || likeLatin[scripts[0]] == "" {
 		return false
 	}
-	letters := likeLatin[scripts[0]] + "-0123456789"
-	return likeLatin[scripts[0]] != "" && strings.Trim(label, letters) == ""
+	return strings.Trim(label, likeLatin[scripts[0]]+"-0123456789") == ""
 }
 
 // mixesDigits says whether a label has decimal digits of several systems
@@ -152,7 +154,7 @@ func zeroOf(digit rune) rune {
 		}
 	}
 	for _, r := range unicode.Nd.R32 {
-		if rune(r.Lo) <= digit && digit <= rune(r.Hi) { //nolint:gosec // code points
+		if rune(r.Lo) <= digit && digit <= rune(r.Hi) {
 			return digit - (digit-rune(r.Lo))%10
 		}
 	}

@@ -1,10 +1,11 @@
 package blocklist
 
 import (
-	"os"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/weppos/publicsuffix-go/publicsuffix"
 )
 
 func TestPublicSuffix(t *testing.T) {
@@ -38,31 +39,207 @@ func TestPublicSuffix(t *testing.T) {
 	}
 }
 
-// TestSuffixVectors goes through the list's own test, where it lies beside
-// the project: who has no registrable part is a suffix, and what is
-// registrable is none.
-func TestSuffixVectors(t *testing.T) {
-	data, err := os.ReadFile("../../shared/data/vectors/test_psl.txt")
-	if err != nil {
-		return // the table above stands alone
+// ruleTexts are the rules of a Public Suffix List as they are written in it, in
+// A-labels: "uk", "*.ck", "!www.ck".
+type ruleTexts map[string]bool
+
+// longest is the algorithm of https://publicsuffix.org/list/ as it is written,
+// but for its default rule "*": how many labels the public suffix of a name
+// has, 0 if no rule matches.
+func (rules ruleTexts) longest(text string) int {
+	labels := strings.Split(text, ".")
+	found := 0
+	for i := range labels {
+		below := strings.Join(labels[i:], ".")
+		wild := strings.Join(append([]string{"*"}, labels[i+1:]...), ".")
+		n := len(labels) - i
+		if rules["!"+below] {
+			return n - 1
+		}
+		if (rules[below] || rules[wild] && n > 1) && n > found {
+			found = n
+		}
 	}
-	form := regexp.MustCompile(`(?m)^checkPublicSuffix\('([^']+)', (?:null|'([^']+)')\);`)
-	tried := 0
-	for _, m := range form.FindAllStringSubmatch(string(data), -1) {
-		if strings.HasPrefix(m[1], ".") {
+	return found
+}
+
+// above lists every name that has a public suffix strictly below it.
+func (rules ruleTexts) above() map[string]bool {
+	all := map[string]bool{}
+	for rule := range rules {
+		for !strings.HasPrefix(rule, "!") {
+			_, parent, ok := strings.Cut(rule, ".")
+			if !ok {
+				break
+			}
+			all[parent], rule = true, parent
+		}
+	}
+	return all
+}
+
+// about lists names that the rules of a list decide on: each rule's own, those
+// above it, and one and two labels below it.
+func (rules ruleTexts) about() map[string]bool {
+	names := map[string]bool{}
+	for rule := range rules {
+		text := strings.Replace(strings.TrimPrefix(rule, "!"), "*", "any", 1)
+		names["a.b."+text] = true
+		names["b."+text] = true
+		for ok := true; ok; _, text, ok = strings.Cut(text, ".") {
+			names[text] = true
+		}
+	}
+	return names
+}
+
+// carried is the list that the library carries.
+func carried() ruleTexts {
+	rules := ruleTexts{}
+	for _, r := range publicsuffix.DefaultRules() {
+		rules[map[int]string{
+			publicsuffix.NormalType: "", publicsuffix.WildcardType: "*.", publicsuffix.ExceptionType: "!",
+		}[r.Type]+r.Value] = true
+	}
+	return rules
+}
+
+// parseList reads a public_suffix_list.dat.
+func parseList(t *testing.T, data string) ruleTexts {
+	t.Helper()
+	rules := ruleTexts{}
+	for line := range strings.Lines(data) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "//") {
 			continue
 		}
-		text := name(t, m[1]).Reveal()
-		suffix := !strings.Contains(text, ".") || publicSuffixes().is(text)
-		if suffix != (m[2] == "") {
-			t.Errorf("%s: is a suffix: %v", m[1], suffix)
-		}
-		if m[2] != "" && publicSuffixes().is(name(t, m[2]).Reveal()) {
-			t.Errorf("%s, which can be registered, is a suffix", m[2])
-		}
-		tried++
+		text := strings.TrimLeft(line, "*.!")
+		rules[strings.TrimSuffix(line, text)+name(t, text).Reveal()] = true
 	}
-	if tried < 50 {
-		t.Errorf("only %d vectors", tried)
+	return rules
+}
+
+// TestSuffixAlgorithm holds both questions against the algorithm as written,
+// for every name that the list decides on.
+func TestSuffixAlgorithm(t *testing.T) {
+	rules := carried()
+	above := rules.above()
+	s := publicSuffixes()
+	suffixes := 0
+	for text := range rules.about() {
+		want := rules.longest(text) == strings.Count(text, ".")+1
+		if want {
+			suffixes++
+		}
+		if s.is(text) != want || s.isAbove(text) != above[text] {
+			t.Errorf("%s: is %v, above %v, want %v, %v", text, s.is(text), s.isAbove(text), want, above[text])
+		}
+		if n, err := ParseName(text); err != nil || n.Reveal() != text {
+			t.Errorf("%s, of the list, is no canonical name: %v", text, err)
+		}
+	}
+	if suffixes < 10_000 {
+		t.Errorf("only %d suffixes", suffixes)
 	}
 }
+
+// TestSuffixList compares with a list that is newer than the one that the
+// library carries, of 2 March 2026: whatever we answer differently, a rule
+// that was added or removed since explains.
+func TestSuffixList(t *testing.T) {
+	data, ok := vectors(t, "public_suffix_list.dat")
+	if !ok {
+		return // the algorithm is tested above
+	}
+	old, current := carried(), parseList(t, string(data))
+	changed := ruleTexts{}
+	added, removed := 0, 0
+	for rule := range current {
+		if !old[rule] {
+			changed[rule] = true
+			added++
+		}
+	}
+	for rule := range old {
+		if !current[rule] {
+			changed[rule] = true
+			removed++
+		}
+	}
+	// Between 2 March and 19 August 2026. Another number means that one of the
+	// two lists was replaced.
+	if added != 127 || removed != 33 {
+		t.Errorf("%d rules were added, %d removed", added, removed)
+	}
+	differ := 0
+	for text := range current.about() {
+		if publicSuffixes().is(text) == (current.longest(text) == strings.Count(text, ".")+1) {
+			continue
+		}
+		differ++
+		if changed.longest(text) == 0 {
+			t.Errorf("%s: a suffix is %v, and no rule about it changed", text, publicSuffixes().is(text))
+		}
+	}
+	if differ < added-10 || differ > added+removed {
+		t.Errorf("%d answers differ", differ)
+	}
+}
+
+// TestSuffixVectors goes through the list's own test, and a sample of our own:
+// a name, and what of it can be registered.
+func TestSuffixVectors(t *testing.T) {
+	check := func(data string, vectors int) {
+		t.Helper()
+		tried := 0
+		for _, m := range suffixVector.FindAllStringSubmatch(data, -1) {
+			tried++
+			n, err := ParseName(m[1])
+			if strings.HasPrefix(m[1], ".") {
+				if err == nil || m[2] != "" {
+					t.Errorf("%s is a name", m[1])
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The algorithm's default rule: an unlisted top-level domain is a
+			// suffix. Of ours RuleSingleLabel says so.
+			suffix := func(n Name) bool { return n.Labels() == 1 || publicSuffixes().is(n.Reveal()) }
+			if m[2] == "" {
+				if !suffix(n) {
+					t.Errorf("%s is no suffix", m[1])
+				}
+				continue
+			}
+			r := name(t, m[2])
+			_, parent, _ := strings.Cut(r.Reveal(), ".")
+			if suffix(r) || !suffix(name(t, parent)) && !publicSuffixes().is("any."+parent) || n.Compare(r) != 0 && !n.IsBelow(r) {
+				t.Errorf("%s, of %s, can be registered, and is a suffix, or not right below one", m[2], m[1])
+			}
+		}
+		if tried != vectors {
+			t.Errorf("%d vectors, want %d", tried, vectors)
+		}
+	}
+	check(suffixSample, 8)
+	if data, ok := vectors(t, "test_psl.txt"); ok {
+		check(string(data), 77)
+	}
+}
+
+var suffixVector = regexp.MustCompile(`(?m)^checkPublicSuffix\('([^']+)', (?:null|'([^']+)')\);`)
+
+const suffixSample = `// A sample.
+checkPublicSuffix(null, null);
+checkPublicSuffix('COM', null);
+checkPublicSuffix('.example', null);
+checkPublicSuffix('example', null);
+checkPublicSuffix('Bad.Example', 'bad.example');
+checkPublicSuffix('a.b.bad.example', 'bad.example');
+checkPublicSuffix('any.ck', null);
+checkPublicSuffix('www.any.ck', 'www.any.ck');
+checkPublicSuffix('a.city.kawasaki.jp', 'city.kawasaki.jp');
+//checkPublicSuffix('example.local', null);
+`

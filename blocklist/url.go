@@ -3,6 +3,7 @@ package blocklist
 import (
 	"errors"
 	"net/netip"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -40,16 +41,16 @@ func parseURL(s string) (string, error) {
 	if scheme = strings.ToLower(scheme); !ok || scheme != "http" && scheme != "https" {
 		return "", reject(RuleSyntax, "URL does not begin with http:// or https://")
 	}
-	host, err := writtenHost(rest)
+	host, port, err := writtenHost(rest)
 	if err != nil {
 		return "", err
 	}
+	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
+		return "", reject(RuleSyntax, "port of the URL is not 1 to 65535")
+	}
 	u, err := urlParser.Parse(s)
 	if err != nil {
-		return "", whyNotURL(host)
-	}
-	if u.Port() == "0" {
-		return "", reject(RuleSyntax, "port 0 in a URL")
+		return "", checkHost(host, "") // with good slashes and port, it is the host
 	}
 	if err := checkHost(host, u.Hostname()); err != nil {
 		return "", err
@@ -61,50 +62,36 @@ func parseURL(s string) (string, error) {
 	return canonical, nil
 }
 
-// writtenHost cuts the host out of what follows "://", as it is written.
-func writtenHost(rest string) (string, error) {
+// writtenHost cuts host and port, as they are written, out of what follows
+// "://".
+func writtenHost(rest string) (host, port string, err error) {
 	authority := rest
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
 		authority = rest[:end]
 	}
 	switch {
 	case strings.Contains(authority, "@"):
-		return "", reject(RuleSyntax, "credentials in a URL")
+		return "", "", reject(RuleSyntax, "credentials in a URL")
 	case strings.Contains(authority, "%"):
-		return "", reject(RuleSyntax, "percent-encoding in the host of a URL")
+		return "", "", reject(RuleSyntax, "percent-encoding in the host of a URL")
+	case strings.HasPrefix(authority, "[") != strings.Contains(authority, "]"):
+		return "", "", reject(RuleSyntax, "unpaired bracket in the host of a URL")
 	}
-	host := authority
-	if end := strings.LastIndexByte(authority, ']'); end >= 0 {
-		host = authority[:end+1]
-	} else {
-		host, _, _ = strings.Cut(authority, ":")
+	end := strings.LastIndexByte(authority, ']') + 1 // of an IPv6 address, or 0
+	tail, port, _ := strings.Cut(authority[end:], ":")
+	if host = authority[:end] + tail; host == "" {
+		return "", "", reject(RuleSyntax, "URL without a host")
 	}
-	if host == "" {
-		return "", reject(RuleSyntax, "URL without a host")
-	}
-	return host, nil
+	return host, port, nil
 }
 
-// whyNotURL finds the reason why the parser does not accept a URL: with a good
-// scheme and an authority, only the host and the port are left.
-func whyNotURL(host string) error {
-	var r *Rejection
-	switch _, err := ParseName(host); {
-	case errors.As(err, &r) && r.Rule == RuleIPLiteral, strings.HasPrefix(host, "["):
-		return reject(RuleSyntax, "host or port of the URL is not valid")
-	case err != nil:
-		return err
-	}
-	return reject(RuleSyntax, "port of the URL is not valid")
-}
-
-// checkHost holds the host that the parser found against the one written. A
-// name must be what [ParseName] makes of it. An address is judged by package
+// checkHost holds the host that the parser found, "" if it found none, against
+// the one written. A name must be what [ParseName] makes of it. An address is judged by package
 // netip too, because the parser reads more than the standard does: two opening
 // brackets, and a number with a sign.
 func checkHost(written, found string) error {
-	if strings.HasPrefix(written, "[") {
-		want, err := netip.ParseAddr(written[1 : len(written)-1])
+	if inner, ok := strings.CutPrefix(written, "["); ok {
+		want, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
 		if got, _ := netip.ParseAddr(strings.Trim(found, "[]")); err != nil || got != want {
 			return reject(RuleSyntax, "host of the URL is not an address")
 		}
@@ -129,6 +116,6 @@ func checkHost(written, found string) error {
 // urlHost returns the host of a canonical URL.
 func urlHost(canonical string) string {
 	_, rest, _ := strings.Cut(canonical, "://")
-	host, _ := writtenHost(rest)
+	host, _, _ := writtenHost(rest)
 	return host
 }

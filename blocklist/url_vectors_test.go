@@ -71,7 +71,7 @@ var urlDeviations = []struct {
 	{
 		"port 0", // reserved (RFC 6335, section 6): nobody answers there
 		func(v urlVector) bool { return v.Port == "0" },
-		"syntax: port 0 in a URL",
+		"syntax: port of the URL is not 1 to 65535",
 	},
 	{
 		// UTS #46 would drop it: see TestNothingIsDropped.
