@@ -69,8 +69,8 @@ func toASCII(s string) (string, error) {
 }
 
 // mixesPunycode says whether a label, once it is mapped, has the prefix of
-// punycode and is not ASCII. That is an error of UTS #46 since Unicode 15.1
-// (section 4, step 4); the library decodes it, to another name.
+// punycode and is not ASCII. UTS #46 calls that an error (section 4, step 4);
+// the library decodes it, to another name.
 func mixesPunycode(s string) bool {
 	for label := range strings.FieldsFuncSeq(s, func(r rune) bool { return strings.ContainsRune(".。．｡", r) }) {
 		if !strings.ContainsFunc(label, notASCII) {

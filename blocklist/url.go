@@ -13,9 +13,9 @@ import (
 // maxURL bounds a URL in octets, before and after canonicalisation.
 const maxURL = 2048
 
-// urlParser escapes "^" in a path, as the URL Standard does since 2023
-// (https://url.spec.whatwg.org/#path-percent-encode-set) and the library does
-// not: "/^" and "/%5E" are one request.
+// urlParser escapes "^" in a path, as browsers do, the URL Standard since March
+// 2025 (https://url.spec.whatwg.org/#path-percent-encode-set), and the library
+// not yet: "/^" and "/%5E" are one request.
 var urlParser = url.NewParser(url.WithPathPercentEncodeSet(url.PathPercentEncodeSet.Set('^')))
 
 // parseURL returns the serialisation of an http or https URL by the URL
@@ -86,9 +86,9 @@ func writtenHost(rest string) (host, port string, err error) {
 }
 
 // checkHost holds the host that the parser found, "" if it found none, against
-// the one written. A name must be what [ParseName] makes of it. An address is judged by package
-// netip too, because the parser reads more than the standard does: two opening
-// brackets, and a number with a sign.
+// the one written. A name must be what [ParseName] makes of it. An address is
+// judged here too, because the parser reads more than the standard does: two
+// brackets for one, and numbers with a sign.
 func checkHost(written, found string) error {
 	if inner, ok := strings.CutPrefix(written, "["); ok {
 		want, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
