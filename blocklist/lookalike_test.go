@@ -11,7 +11,7 @@ func TestSuspicious(t *testing.T) {
 		"": {
 			"bad.example", "www.bad.example", "www2.bad.example", "www-2.bad.example", "www", "ww.bad.example", "bad.www.example",
 			"bücher.example", "www.bücher.example", "例え.テスト", "漢字かなカナ-abc.example", "漢字ㄅㄆabc.example", "한국漢字abc.example",
-			"пример.испытание", "παράδειγμα.δοκιμή", "مثال.إختبار", "дом2.example", "мама.example", "२०१.example", "क्\u200dष.example",
+			"пример.испытание", "παράδειγμα.δοκιμή", "مثال.إختبار", "дом2.example", "мама.example", "२०१.example", "१८.example", "क्\u200dष.example",
 			"сор.испытание", // an ordinary word, below a top-level domain in its script
 			"1-2.bücher.example", "ラーメン.example", "a·l·l.example",
 		},
