@@ -58,10 +58,10 @@ func (p *Policy) CheckTarget(t Target) []Finding {
 	}
 	text := name.Reveal()
 	m, belowProtected := p.look(text)
+	found := suspicious(name)
 	if t.Unit == URL {
-		return flagURL(m, belowProtected)
+		return append(found, flagURL(m, belowProtected)...)
 	}
-	var found []Finding
 	refuse := func(rule Rule, reason string) { found = append(found, Finding{Rule: rule, Reason: reason}) }
 	if name.Labels() == 1 {
 		refuse(RuleSingleLabel, "a single label is a whole top-level domain")
