@@ -8,19 +8,43 @@ import (
 )
 
 // hosts is the format of hosts(5): an address that leads nowhere, then names.
-type hosts struct{ o Options }
+type hosts struct {
+	lineByLine
+	o Options
+}
 
-func (h hosts) line(n int, text string, each func(Line)) {
-	words := strings.Fields(stripComment(text))
-	addr, err := netip.ParseAddr(words[0])
-	if err != nil || !addr.IsUnspecified() && !addr.IsLoopback() {
-		each(Line{N: n, Err: &blocklist.Rejection{Rule: blocklist.RuleSyntax, Reason: "a hosts line begins with 0.0.0.0, 127.0.0.1 or ::"}})
-		return
+// ownNames are what hosts files begin with: names of the machine itself.
+var ownNames = map[string]bool{
+	"localhost": true, "localhost.localdomain": true, "local": true, "broadcasthost": true,
+	"localhost4": true, "localhost4.localdomain4": true, "localhost6": true, "localhost6.localdomain6": true,
+	"ip6-localhost": true, "ip6-loopback": true, "ip6-localnet": true, "ip6-mcastprefix": true,
+	"ip6-allnodes": true, "ip6-allrouters": true, "ip6-allhosts": true,
+}
+
+func (h hosts) line(n int, text string, each func(Line)) error {
+	said := words(stripComment(text))
+	addr, err := netip.ParseAddr(said[0])
+	switch {
+	case err != nil || !addr.IsUnspecified() && !addr.IsLoopback():
+		each(reject(n, "a hosts line begins with 0.0.0.0, 127.0.0.1, :: or ::1"))
+		return nil
+	case len(said) == 1:
+		each(reject(n, "a hosts line without a name"))
+		return nil
 	}
-	if len(words) == 1 {
-		each(Line{N: n, Err: &blocklist.Rejection{Rule: blocklist.RuleSyntax, Reason: "a hosts line without a name"}})
+	unit := blocklist.Domain
+	if h.o.Unit == "host" {
+		unit = blocklist.Host
 	}
-	for _, name := range words[1:] {
-		each(one(n, name, h.o))
+	for _, name := range said[1:] {
+		switch {
+		case ownNames[strings.ToLower(name)]:
+			each(reject(n, "a name of the machine itself"))
+		case strings.Contains(name, "://"):
+			each(reject(n, "a URL in a hosts line"))
+		default:
+			each(lineOf(n, unit, name, h.o.Unit != ""))
+		}
 	}
+	return nil
 }

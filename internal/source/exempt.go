@@ -1,0 +1,50 @@
+package source
+
+import "strings"
+
+// exemptions are the names that a list takes out of its blocks. An exception
+// is no entry, but to block all of a domain of which a part is exempt would be
+// wider than what was decided.
+type exemptions struct {
+	names map[string]bool // exempt; true with all that is below
+	parts map[string]bool // names with something exempt below
+}
+
+func (x *exemptions) add(name string, below bool) {
+	if x.names == nil {
+		x.names, x.parts = map[string]bool{}, map[string]bool{}
+	}
+	x.names[name] = x.names[name] || below
+	for rest := range ancestors(name) {
+		x.parts[rest] = true
+	}
+}
+
+// within says whether something at or below a name is exempt.
+func (x *exemptions) within(name string) bool {
+	_, at := x.names[name]
+	return at || x.parts[name]
+}
+
+// above says whether a name is exempt because all below another is.
+func (x *exemptions) above(name string) bool {
+	for rest := range ancestors(name) {
+		if x.names[rest] {
+			return true
+		}
+	}
+	return false
+}
+
+// ancestors are the names strictly above a name, nearest first.
+func ancestors(name string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for {
+			_, rest, ok := strings.Cut(name, ".")
+			if !ok || !yield(rest) {
+				return
+			}
+			name = rest
+		}
+	}
+}
