@@ -10,10 +10,15 @@ import (
 // ||name^ says nothing but a name. Entries wait for the end of the file: an
 // exception may stand anywhere.
 type adblock struct {
-	lines     []Line
+	blocks    []block
 	exempt    exemptions
 	condition int  // how many !#if are open
 	hint      bool // the line before is a hint for this one
+}
+
+type block struct {
+	n      int
+	target blocklist.Target
 }
 
 func isAdblockHeader(text string) bool {
@@ -50,12 +55,12 @@ func (a *adblock) line(n int, text string, each func(Line)) error {
 		each(reject(n, reason))
 		return nil
 	}
-	l := lineOf(n, blocklist.Domain, text[2:len(text)-1], true)
-	if l.Err != nil {
-		each(l)
+	target, err := blocklist.ParseTarget(blocklist.Domain, text[2:len(text)-1])
+	if err != nil {
+		each(Line{N: n, Err: err})
 		return nil
 	}
-	a.lines = append(a.lines, l)
+	a.blocks = append(a.blocks, block{n, target})
 	return nil
 }
 
@@ -106,11 +111,12 @@ func (a *adblock) except(text string) {
 }
 
 func (a *adblock) end(each func(Line)) error {
-	for _, l := range a.lines {
-		if name := l.Entry.Target.Reveal(); a.exempt.within(name) || a.exempt.above(name) {
-			l = reject(l.N, "an exception takes back a part of this or all of it")
+	for _, b := range a.blocks {
+		if name := b.target.Reveal(); a.exempt.within(name) || a.exempt.above(name) {
+			each(reject(b.n, "an exception takes back a part of this or all of it"))
+			continue
 		}
-		each(l)
+		each(Line{N: b.n, Entry: blocklist.Entry{Target: b.target}, UnitGiven: true})
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func (l *lineReader) detect(o Options) (string, error) {
 		return "", fmt.Errorf("read: %w", err)
 	}
 	whole, empty := err != nil, true
-	for n := 1; len(head) > 0; n++ {
+	for n := 1; len(head) > 0 || !whole; n++ {
 		line, rest, ended := bytes.Cut(head, []byte("\n"))
 		if !ended && !whole || len(line) > maxLine+1 {
 			return "", fmt.Errorf("cannot tell the format from the first %d octets (line %d): name it with --format, one of %s", lookAhead, n, Formats)

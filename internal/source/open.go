@@ -35,7 +35,9 @@ var magics = []struct {
 	{"gzip", ".gz", prefix("\x1f\x8b"), func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
 	{"zstd", ".zst", isZstd, newZstd},
 	{"xz", ".xz", prefix("\xfd7zXZ\x00"), nil},
-	{"bzip2", ".bz2", func(head []byte) bool { return prefix("BZh")(head) && bytes.HasPrefix(head[min(4, len(head)):], []byte("1AY&SY")) }, nil},
+	{"bzip2", ".bz2", func(head []byte) bool {
+		return prefix("BZh")(head) && bytes.HasPrefix(head[min(4, len(head)):], []byte("1AY&SY"))
+	}, nil},
 	{"lz4", ".lz4", prefix("\x04\x22\x4d\x18"), nil},
 	{"zip", ".zip", prefix("PK\x03\x04"), nil},
 	{"7z", ".7z", prefix("7z\xbc\xaf\x27\x1c"), nil},

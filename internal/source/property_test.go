@@ -14,108 +14,174 @@ import (
 	"github.com/vaern/vaern/blocklist"
 )
 
-// header is the first line of every csv of these tests.
-const header = "unit,target,note\n"
+// head is what a file of the format begins with, before its entries.
+var heads = map[string]string{
+	"csv": "unit,target,note\n", "jsonl": "", "plain": "", "hosts": "", "adblock": "[Adblock Plus 2.0]\n",
+	"rpz": "$ORIGIN z.test.\n@ SOA a. b. 1 2 3 4 5\n", "italian": "1;2\n",
+}
 
-// account reads data and checks that every line that says something is
-// accounted for, in order, and that no message repeats a line.
-func account(t interface{ Fatalf(string, ...any) }, data []byte, o Options) {
-	lines := dataLines(data)
-	if o.Format == "csv" && len(lines) > 0 {
-		lines = lines[1:]
+var formats = strings.Split(Formats, ", ")
+
+// everyColumn makes a JSON key that is not ours unused, and no error.
+func everyColumn() map[string]string {
+	m := map[string]string{}
+	for _, c := range blocklist.EntryColumns {
+		m[c] = c
 	}
-	seen := map[int]int{}
-	last := 0
-	_, err := Read(bytes.NewReader(data), o, func(l Line) {
-		seen[l.N]++
-		if l.N < last {
-			t.Fatalf("line %d comes after line %d", l.N, last)
-		}
-		last = l.N
+	return m
+}
+
+// counts is how the lines of a file are accounted for.
+type counts struct{ entries, rejections, comments, empty, structure int }
+
+// account reads a file, its head included, and checks that every line behind
+// the head is told, or says nothing; and that no message repeats a line.
+func account(t interface{ Fatalf(string, ...any) }, body []byte, format string) (c counts) {
+	o := Options{Format: format}
+	if format == "jsonl" {
+		o.Columns = everyColumn()
+	}
+	told, entry := map[int]int{}, map[int]blocklist.Target{}
+	_, err := Read(io.MultiReader(strings.NewReader(heads[format]), bytes.NewReader(body)), o, func(l Line) {
+		told[l.N]++
 		var r *blocklist.Rejection
-		if l.Err != nil && !errors.As(l.Err, &r) {
+		switch {
+		case l.Err != nil && !errors.As(l.Err, &r):
 			t.Fatalf("line %d: %T is no rejection", l.N, l.Err)
-		}
-		if l.Err != nil && strings.Contains(l.Err.Error(), "canary") {
+		case l.Err != nil && strings.Contains(l.Err.Error(), "canary"):
 			t.Fatalf("line %d is told: %v", l.N, l.Err)
-		}
-		if l.Err == nil && l.ID == 0 && l.Entry.Target.IsZero() {
+		case l.Err == nil && l.ID == 0 && l.Entry.Target.IsZero():
 			t.Fatalf("line %d says nothing", l.N)
+		case l.Err != nil:
+			c.rejections++
+		default:
+			entry[l.N] = l.Entry.Target
+			c.entries++
 		}
 	})
 	if err != nil {
-		if len(seen) > 0 {
-			t.Fatalf("after %d lines: %v", len(seen), err)
-		}
 		if strings.Contains(err.Error(), "canary") {
 			t.Fatalf("a line is told: %v", err)
 		}
-		return
-	}
-	for _, n := range lines {
-		if seen[n] == 0 || seen[n] > 1 && o.Format != "hosts" {
-			t.Fatalf("line %d is told %d times of %q", n, seen[n], data)
+		if format != "jsonl" || !strings.Contains(err.Error(), "no object") {
+			t.Fatalf("%s: %v", format, err)
 		}
-		delete(seen, n)
 	}
-	if len(seen) > 0 {
-		t.Fatalf("lines %v say nothing, and are told of %q", seen, data)
+	n := strings.Count(heads[format], "\n")
+	if n == 0 {
+		body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	}
+	domains := map[string]bool{}
+	for _, e := range entry {
+		if e.Unit == blocklist.Domain {
+			domains[strings.ToLower(e.Reveal())] = true
+		}
+	}
+	for line := range bytes.SplitSeq(body, []byte("\n")) {
+		n++
+		times := told[n]
+		delete(told, n)
+		text := strings.Trim(strings.TrimSuffix(string(line), "\r"), " \t")
+		several := format == "hosts" || format == "italian"
+		switch {
+		case times == 1, times > 1 && several:
+		case times > 1:
+			t.Fatalf("%s: line %d is told %d times: %q", format, n, times, line)
+		case text == "":
+			c.empty++
+		case remark(format, text):
+			c.comments++
+		case format == "rpz" && structural(text, domains):
+			c.structure++
+		default:
+			t.Fatalf("%s: line %d is dropped: %q", format, n, line)
+		}
+	}
+	if len(told) > 0 {
+		t.Fatalf("%s: lines %v are told that do not exist", format, told)
+	}
+	return c
 }
 
-// dataLines numbers the lines that are neither empty nor a comment, in the
-// simplest way.
-func dataLines(data []byte) (numbers []int) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	for i, line := range bytes.Split(data, []byte("\n")) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && (line[0] != '#' || len(line) >= maxLine) {
-			numbers = append(numbers, i+1)
-		}
+// remark says in the simplest way what may be a comment.
+func remark(format, text string) bool {
+	switch format {
+	case "adblock":
+		return text[0] == '!' || text[0] == '#' || strings.HasPrefix(strings.ToLower(text), "[adblock")
+	case "rpz":
+		return text[0] == ';'
 	}
-	return numbers
+	return text[0] == '#'
+}
+
+// structural says whether a line of a policy zone is a part of it that is no
+// entry, or the second line of a domain.
+func structural(text string, domains map[string]bool) bool {
+	upper := strings.ToUpper(text)
+	if strings.HasPrefix(upper, "$ORIGIN") || strings.HasPrefix(upper, "$TTL") || strings.Contains(upper, "NS ") || strings.Contains(upper, "SOA") {
+		return true
+	}
+	if strings.HasSuffix(upper, ")") || strings.Contains(upper, "(") { // a record of several lines
+		return true
+	}
+	name, _, _ := strings.Cut(strings.ToLower(text), " ")
+	name, _, _ = strings.Cut(name, "\t")
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "*."), ".z.test.")
+	return domains[name]
 }
 
 func TestEveryLineIsAccountedFor(t *testing.T) {
 	piece := rapid.SampledFrom([]string{
 		"canary.example", "canary", ".", ",", ";", `"`, `""`, " ", "\t", "#", "\r", "\x00", "\xff", "domain", "host", "url", "http://", "0.0.0.0 ", "E12",
 		"192.0.2.1 ", "::", "domain,canary.example,x", "ü", "\u00a0", "\ufeff", "*", "@", strings.Repeat("x", 3000),
+		"||", "^", "@@", "!", "$", "/", `{"unit":"host","target":"canary.example"}`, "{", "}", ":", `\`, ";canary.example;;",
+		" CNAME ", " IN ", "canary.example CNAME .", "*.canary.example CNAME .", "$INCLUDE ", "rpz-passthru.",
 	})
 	line := rapid.Custom(func(t *rapid.T) string {
 		return strings.Join(rapid.SliceOfN(piece, 0, 6).Draw(t, "pieces"), "")
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.Join(rapid.SliceOfN(line, 0, 12).Draw(t, "lines"), rapid.SampledFrom([]string{"\n", "\r\n"}).Draw(t, "end"))
-		account(t, []byte(header+text), Options{Format: "csv"})
-		account(t, []byte(text), Options{Format: "csv"})
-		account(t, []byte("a.example\n"+text), Options{Format: "plain"})
-		account(t, []byte("0.0.0.0 a.example\n"+text), Options{Format: "hosts"})
-		account(t, []byte(text), Options{Format: "plain", Unit: "host"})
+		for _, format := range formats {
+			account(t, []byte(text), format)
+		}
 	})
 }
 
 func FuzzRead(f *testing.F) {
 	for _, s := range []string{
-		header + "domain,a.example,\"x\n", "a.example\r\nb", "0.0.0.0 a.example b.example\n", "\ufeff\n#\n", strings.Repeat("a", maxLine+1) + "\nb",
+		"domain,a.example,\"x\n", "a.example\r\nb", "0.0.0.0 a.example b.example\n", "\ufeff\n#\n", strings.Repeat("a", maxLine+1) + "\nb",
+		`{"unit":"url","target":"http://a.example/\u0041"}`, "||a.example^\n@@||b.a.example^\n", ";a.example;;\nhttp://a.example/x;a.example;http://192.0.2.1/;192.0.2.1",
+		"a CNAME .\n*.a CNAME .\nb (\n TXT ; x\n \"y\\\"\" )\n$ORIGIN c.test.\n", "unit,target\nhost,a.example",
 	} {
-		for format := range 4 {
+		for format := range len(formats) + 1 {
 			f.Add([]byte(s), format)
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte, format int) {
-		formats := []string{"csv", "plain", "hosts", ""}
-		o := Options{Format: formats[uint(format)%4]}
-		if o.Format == "" { // only that it does not panic; the count depends on what is found
-			_, _ = Read(bytes.NewReader(data), o, func(Line) {})
-			return
+		format = int(uint(format) % uint(len(formats)+1))
+		// However the format is found, and whatever the first line is, only
+		// that it does not panic, and tells lines by numbers that exist.
+		o := Options{}
+		if format < len(formats) {
+			o.Format = formats[format]
 		}
-		account(t, data, o)
+		last := bytes.Count(data, []byte("\n")) + 1
+		_, _ = Read(bytes.NewReader(data), o, func(l Line) {
+			if l.N < 1 || l.N > last {
+				t.Errorf("line %d of %d", l.N, last)
+			}
+		})
+		if o.Format != "" && (o.Format != "rpz" || !bytes.ContainsAny(data, "()$")) {
+			account(t, data, o.Format)
+		}
 	})
 }
 
 // A file that breaks off is a failed source, not a short one.
 func TestReadFails(t *testing.T) {
 	broken := errors.New("broken")
-	for _, text := range []string{"", "a.example\n", "a.example\nb.exa", "# x\n", "a.example\n" + strings.Repeat("b", maxLine+10)} {
+	for _, text := range []string{"", "a.example\n", "a.example\nb.exa", "# x\n", "a.example\n" + strings.Repeat("b", maxLine+10), "a.example\n" + strings.Repeat("b", 2*lookAhead)} {
 		for format := range 2 {
 			r := io.MultiReader(strings.NewReader(text), iotest.ErrReader(broken))
 			_, err := Read(r, Options{Format: []string{"", "plain"}[format]}, func(l Line) {
@@ -131,15 +197,41 @@ func TestReadFails(t *testing.T) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	var text bytes.Buffer
-	text.WriteString(header)
-	for i := range 100_000 {
-		fmt.Fprintf(&text, "domain,n%d.example,x\n", i)
+	row := map[string]string{
+		"csv": "domain,n%d.example,x\n", "jsonl": `{"unit":"domain","target":"n%d.example","note":"x"}` + "\n", "plain": "n%d.example\n", "hosts": "0.0.0.0 n%d.example\n",
+		"adblock": "||n%d.example^\n", "rpz": "n%[1]d.example CNAME .\n*.n%[1]d.example CNAME .\n", "italian": "http://n%[1]d.example/;n%[1]d.example;;\n",
 	}
-	b.SetBytes(int64(text.Len()))
-	for b.Loop() {
-		if _, err := Read(bytes.NewReader(text.Bytes()), Options{}, func(Line) {}); err != nil {
-			b.Fatal(err)
+	for _, format := range formats {
+		var text bytes.Buffer
+		text.WriteString(heads[format])
+		for i := range 100_000 {
+			fmt.Fprintf(&text, row[format], i)
 		}
+		b.Run(format, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Read(bytes.NewReader(text.Bytes()), Options{}, func(l Line) {
+					if l.Err != nil {
+						b.Fatal(l.Err)
+					}
+				}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(100_000*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+		})
 	}
+	b.Run("ParseTarget", func(b *testing.B) { // what plain costs beyond it is the reading
+		names := make([]string, 100_000)
+		for i := range names {
+			names[i] = fmt.Sprintf("n%d.example", i)
+		}
+		for b.Loop() {
+			for _, name := range names {
+				if _, err := blocklist.ParseTarget(blocklist.Domain, name); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.ReportMetric(100_000*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+	})
 }

@@ -56,8 +56,8 @@ func (z *rpz) line(n int, text string, each func(Line)) error {
 		z.blank = text[0] == ' ' || text[0] == '\t'
 	}
 	z.lines = append(z.lines, n)
-	tokens, ok := tokenize(text, &z.open)
-	z.tokens = append(z.tokens, tokens...)
+	tokens, ok := tokenize(z.tokens, text, &z.open)
+	z.tokens = tokens
 	switch {
 	case !ok:
 		z.drop("a stray quotation mark, parenthesis or backslash", each)

@@ -14,12 +14,12 @@ type token struct {
 // ttlForm is a time: seconds, or as name servers also write them, 1h30m.
 var ttlForm = regexp.MustCompile(`^[0-9]+([smhdwSMHDW]([0-9]+[smhdwSMHDW])*([0-9]+)?)?$`)
 
-// tokenize splits one line of a master file (RFC 1035, section 5.1). open says
-// whether it begins within parentheses, and whether it ends so. A backslash
-// stays in the token with what it escapes. Not ok is a quoted string that does
-// not end on the line, a backslash at its end, and parentheses that close
-// nothing or stand within others.
-func tokenize(text string, open *bool) (tokens []token, ok bool) {
+// tokenize appends the tokens of one line of a master file (RFC 1035, section
+// 5.1). open says whether it begins within parentheses, and whether it ends
+// so. A backslash stays in the token with what it escapes. Not ok is a quoted
+// string that does not end on the line, a backslash at its end, and
+// parentheses that close nothing or stand within others.
+func tokenize(tokens []token, text string, open *bool) (_ []token, ok bool) {
 	for i := 0; i < len(text); {
 		switch text[i] {
 		case ' ', '\t':
@@ -28,21 +28,21 @@ func tokenize(text string, open *bool) (tokens []token, ok bool) {
 			return tokens, true
 		case '(', ')':
 			if *open == (text[i] == '(') {
-				return nil, false
+				return tokens, false
 			}
 			*open = !*open
 			i++
 		case '"':
 			end := tokenEnd(text, i+1, `"`)
 			if end >= len(text) {
-				return nil, false
+				return tokens, false
 			}
 			tokens = append(tokens, token{text[i+1 : end], true})
 			i = end + 1
 		default:
 			end := tokenEnd(text, i, " \t;()\"")
 			if end > len(text) {
-				return nil, false
+				return tokens, false
 			}
 			tokens = append(tokens, token{text[i:end], false})
 			i = end
