@@ -107,10 +107,10 @@ func checkUnicode(line []byte) *blocklist.Rejection {
 // and the two joiners that IDNA knows (RFC 5892, appendix A), and what a
 // failed conversion leaves.
 func invisible(r rune) bool {
-	switch r {
-	case '\t', '\u200c', '\u200d':
+	switch {
+	case r == '\t', ' ' <= r && r < 0x7f, r == '\u200c', r == '\u200d':
 		return false
-	case utf8.RuneError:
+	case r == utf8.RuneError:
 		return true
 	}
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
