@@ -105,7 +105,10 @@ func unfold(f io.ReadCloser, name string) (io.ReadCloser, error) {
 		if err != nil {
 			return nil, fmt.Errorf("decompress: %w", err)
 		}
-		l.close = func() error { return errors.Join(inside.Close(), f.Close()) }
+		l.close = func() error {
+			_ = inside.Close() // has only what reading told already
+			return f.Close()
+		}
 		l.compressed = true
 		return l, l.begin(inside)
 	}
