@@ -71,6 +71,8 @@ func TestOpen(t *testing.T) {
 		{"list.zst", zstdded(text) + zstdded("c.example\n") + skippable + zstdded("d"), text + "c.example\nd"},
 		{"list.zst", skippable + zstdded(text), text},
 		{"list.gz", gzipped(long), long},
+		// The largest window that is read, 128 MiB.
+		{"list.zst", "\x28\xb5\x2f\xfd\x00\x88\xa1\x00\x00" + text, text},
 		{"list.zst", zstdded(long, zstd.WithEncoderLevel(zstd.SpeedBestCompression)), long},
 	} {
 		got, err := openAll(t, c.name, c.content)
@@ -98,7 +100,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"list.gz", gzipped(text) + "x", "decompress"},
 		{"list.gz", gzipped(text) + text, "decompress"},
 		{"list.zst", zstdded(text) + text, "decompress"},
-		{"list.gz", strings.Replace(gzipped(text), "\xff", "\x00", 1)[:12] + "\xff\xff\xff", "decompress"},
+		{"list.gz", gzipped(text)[:12] + "\xff\xff\xff", "decompress"},
+		// A frame that wants a window of 256 MiB (RFC 8878, section 3.1.1.1.2).
+		{"list.zst", "\x28\xb5\x2f\xfd\x00\x90\x51\x00\x00" + text, "decompress"},
 	} {
 		if got, err := openAll(t, c.name, c.content); err == nil || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "a.example") {
 			t.Errorf("%s: %q, %v, want %q", c.name, got, err, c.err)
