@@ -66,7 +66,10 @@ func account(t interface{ Fatalf(string, ...any) }, body []byte, format string) 
 		if strings.Contains(err.Error(), "canary") {
 			t.Fatalf("a line is told: %v", err)
 		}
-		if format != "jsonl" || !strings.Contains(err.Error(), "no object") {
+		switch mark := append([]byte(heads[format]), body...); {
+		case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
+			return c // UTF-16
+		case format != "jsonl" || !strings.Contains(err.Error(), "no object"):
 			t.Fatalf("%s: %v", format, err)
 		}
 	}
@@ -115,6 +118,8 @@ func remark(format, text string) bool {
 		return text[0] == '!' || text[0] == '#' || strings.HasPrefix(strings.ToLower(text), "[adblock")
 	case "rpz":
 		return text[0] == ';'
+	case "italian":
+		return text[0] == '#' || text == "url;domain;ip-url;ip"
 	}
 	return text[0] == '#'
 }
