@@ -124,6 +124,7 @@ func TestAdblock(t *testing.T) {
 		{"!#include other.txt", "syntax"},
 		{"!#if x\n||a.example^\n!#if y\n!#endif\n||b.example^\n!#endif\n||c.example^", "syntax|syntax|syntax|syntax|syntax|syntax|domain c.example"},
 		{"!#endif\n||c.example^", "syntax|domain c.example"},
+		{"!#endif\n!#if x\n||c.example^", "syntax|syntax|syntax"},
 		{"!+ PLATFORM(x)\n||a.example^\n||b.example^", "syntax|syntax|domain b.example"},
 		// An exception takes back what it is about, wherever it stands.
 		{"@@||sub.a.example^\n||a.example^\n||b.example^", "syntax|syntax|domain b.example"},
@@ -209,6 +210,10 @@ func TestRPZ(t *testing.T) {
 		{"a.example CNAME ( \n\x00\n . )", "syntax|syntax|syntax"},
 		{"a.example (\n" + strings.Repeat("x\n", maxRecord+3) + ")\nb CNAME .", strings.Repeat("syntax|", maxRecord+5) + "host b"},
 		{"\x01 CNAME .\n CNAME .", "syntax|syntax"},
+		{"b.example TXT x\n\x01\n CNAME .", "syntax|syntax|syntax"},
+		{"b.example TXT x\n$INCLUDE other.zone\n CNAME .", "syntax|syntax|syntax"},
+		{"b.example TXT \"x\n CNAME .", "syntax|syntax"},
+		{"b.example CNAME stop\\.x.test.", "syntax"},
 		{"# remark", "syntax"},
 
 		// Exceptions take back what they are about, and no more.

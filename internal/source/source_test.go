@@ -57,6 +57,7 @@ func TestRead(t *testing.T) {
 		{"plain, long line", "a.example\n" + long + "\nb.example\n", Options{}, "plain", []string{"1 domain a.example", "2 too-long", "3 domain b.example"}},
 		{"plain, long last line", "a.example\n" + long + long + "x", Options{}, "plain", []string{"1 domain a.example", "2 too-long"}},
 		{"plain, just not too long", "a.example\n" + long[1:] + "\nb.example", Options{}, "plain", []string{"1 domain a.example", "2 too-long", "3 domain b.example"}},
+		{"plain, longer than all look-ahead", "a.example\n" + strings.Repeat(long, 9) + "\nb.example\n" + strings.Repeat(long, 9), Options{}, "plain", []string{"1 domain a.example", "2 too-long", "3 domain b.example", "4 too-long"}},
 		{"plain, IP", "192.0.2.1\n", Options{}, "plain", []string{"1 ip-literal"}},
 		{"plain, other formats", "a.example\n0.0.0.0 b.example\n||c.example^\n! remark\n; remark\n{}\n1,d.example\n*.e.example\n", Options{}, "plain", []string{"1 domain a.example", "2 syntax", "3 syntax", "4 syntax", "5 syntax", "6 syntax", "7 syntax", "8 syntax"}},
 		{
@@ -236,3 +237,19 @@ func TestUnitGiven(t *testing.T) {
 }
 
 func sorted(said []string) []string { return slices.Sorted(slices.Values(said)) }
+
+func TestReasons(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\rb": errCR.Reason, "ü\rb": errCR.Reason, "a\x00": errControl.Reason, "\u202e": errControl.Reason, "\xff": errUTF8.Reason, "\x80\r": errUTF8.Reason,
+		strings.Repeat("a", maxLine+1): errLong.Reason,
+	} {
+		_, err := Read(strings.NewReader(text), Options{Format: "plain"}, func(l Line) {
+			if l.Err == nil || !strings.HasSuffix(l.Err.Error(), want) {
+				t.Errorf("%.20q: %v, want %q", text, l.Err, want)
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
