@@ -23,6 +23,24 @@ const decisionMagic = "vaern decision 1"
 // whole or not at all. Its text, [Decision.Bytes], is exactly what they sign;
 // it names the register and the environment, so that a signature is worth
 // nothing anywhere else.
+//
+// Below the header stands a line for each change, tabs between the fields, in
+// this order of their kinds:
+//
+//   - E12	domain	bad.example	malware	source	source_ref	evidence_ref	yes	no	2026-12-31	note
+//   - E3	domain	old.example
+//     rollback	1795435200
+//     ~ E9	host	www.example
+//     officer add	alice	police	ssh-ed25519 AAAA...
+//     officer revoke	bob	2026-11-23T12:00:00Z
+//     override	growth	D5	<sha256 of the text of D5>
+//     override	never-block	E12	<sha256 of the line "+ E12...">
+//     override	clock	csam	<sha256 that the refusal is bound to>
+//
+// What is suspended (~) is out of force like what is withdrawn (-), and not
+// forgotten. A rollback takes everything out that was added since an edition;
+// because it needs one signature however much that is, it says nothing else:
+// a decision with a rollback line has only ~ lines beside it.
 type Decision struct {
 	Register    string // 128 random bits of the register in hex
 	Environment string
@@ -31,6 +49,8 @@ type Decision struct {
 	Basis       string
 	Add         []Entry
 	Withdraw    []Withdrawal
+	Rollback    Serial // the edition that it leads back to; 0: it is no rollback
+	Suspend     []Withdrawal
 	Officers    []OfficerChange
 	Overrides   []Override
 }
@@ -38,7 +58,9 @@ type Decision struct {
 // NoList stands in the place of the list in a decision about officers.
 const NoList = "-"
 
-// Withdrawal takes one entry out.
+// Withdrawal takes one entry out, for good or, as a suspension, until
+// something else is decided. It names the target too: officers sign what they
+// read, not a number.
 type Withdrawal struct {
 	ID     EntryID
 	Target Target
@@ -75,6 +97,8 @@ type Override struct {
 type Each struct {
 	Add      func(Entry) error
 	Withdraw func(Withdrawal) error
+	Rollback func(Serial) error
+	Suspend  func(Withdrawal) error
 	Officer  func(OfficerChange) error
 	Override func(Override) error
 }
@@ -95,16 +119,14 @@ func (d *Decision) Bytes() []byte {
 		b.WriteString(f.key + ": " + f.write() + "\n")
 	}
 	for _, e := range byID(d.Add, func(e Entry) EntryID { return e.ID }) {
-		writeLine(&b, "+ "+e.ID.String(), e.Target.Unit.String(), e.Target.Reveal(), e.Category)
-		b.Truncate(b.Len() - 1)
-		for _, text := range e.texts() {
-			b.WriteString("\t" + *text)
-		}
+		e.write(&b)
 		b.WriteByte('\n')
 	}
-	for _, w := range byID(d.Withdraw, func(w Withdrawal) EntryID { return w.ID }) {
-		writeLine(&b, "- "+w.ID.String(), w.Target.Unit.String(), w.Target.Reveal())
+	writeWithdrawals(&b, "- ", d.Withdraw)
+	if d.Rollback != 0 {
+		writeLine(&b, "rollback", d.Rollback.String())
 	}
+	writeWithdrawals(&b, "~ ", d.Suspend)
 	for _, o := range d.Officers {
 		if o.Revoke {
 			writeLine(&b, "officer revoke", o.Name, o.Since.UTC().Format(time.RFC3339))
@@ -125,6 +147,45 @@ func byID[T any](lines []T, id func(T) EntryID) []T {
 		return lines
 	}
 	return slices.SortedStableFunc(slices.Values(lines), order)
+}
+
+// write writes the entry's line, without its LF.
+func (e *Entry) write(b *bytes.Buffer) {
+	b.WriteString("+ " + e.ID.String() + "\t" + e.Target.Unit.String() + "\t" + e.Target.Reveal() + "\t" + e.Category)
+	for _, text := range e.texts() {
+		b.WriteString("\t" + *text)
+	}
+}
+
+// Digest returns the sha256 of the entry's line in a decision, in hex: what an
+// override of a rule about the entry is bound to.
+func (e *Entry) Digest() string {
+	var b bytes.Buffer
+	e.write(&b)
+	return Digest(b.Bytes())
+}
+
+// EntryDigests calls each with the id of every entry that a decision's text
+// adds. Its digest, the sha256 of its line, is computed when it is asked for.
+func EntryDigests(text []byte, each func(id EntryID, digest func() string)) {
+	for len(text) > 0 {
+		var line []byte
+		line, text, _ = bytes.Cut(text, []byte("\n"))
+		rest, ok := bytes.CutPrefix(line, []byte("+ "))
+		word, _, tab := bytes.Cut(rest, []byte("\t"))
+		if !ok || !tab {
+			continue
+		}
+		if id, err := ParseEntryID(string(word)); err == nil {
+			each(id, func() string { return Digest(line) })
+		}
+	}
+}
+
+func writeWithdrawals(b *bytes.Buffer, sign string, all []Withdrawal) {
+	for _, w := range byID(all, func(w Withdrawal) EntryID { return w.ID }) {
+		writeLine(b, sign+w.ID.String(), w.Target.Unit.String(), w.Target.Reveal())
+	}
 }
 
 func writeLine(b *bytes.Buffer, fields ...string) {
@@ -160,13 +221,16 @@ func ParseDecision(text []byte) (*Decision, error) {
 	d, err := ScanDecision(text, Each{
 		Add:      func(e Entry) error { body.Add = append(body.Add, e); return nil },
 		Withdraw: func(w Withdrawal) error { body.Withdraw = append(body.Withdraw, w); return nil },
+		Rollback: func(s Serial) error { body.Rollback = s; return nil },
+		Suspend:  func(w Withdrawal) error { body.Suspend = append(body.Suspend, w); return nil },
 		Officer:  func(o OfficerChange) error { body.Officers = append(body.Officers, o); return nil },
 		Override: func(o Override) error { body.Overrides = append(body.Overrides, o); return nil },
 	})
 	if err != nil {
 		return nil, err
 	}
-	d.Add, d.Withdraw, d.Officers, d.Overrides = body.Add, body.Withdraw, body.Officers, body.Overrides
+	d.Add, d.Withdraw, d.Rollback, d.Suspend = body.Add, body.Withdraw, body.Rollback, body.Suspend
+	d.Officers, d.Overrides = body.Officers, body.Overrides
 	return d, nil
 }
 
@@ -183,12 +247,24 @@ func ScanDecision(text []byte, each Each) (*Decision, error) {
 }
 
 type scanner struct {
-	rest string
-	line int
-	kind int     // of the last body line: kinds come in a fixed order
-	last EntryID // of that line, if it is about an entry: ids go up within a kind
-	each Each
+	rest   string
+	line   int
+	kind   int     // of the last body line: kinds come in a fixed order
+	last   EntryID // of that line, if it is about an entry: ids go up within a kind
+	back   bool    // a rollback line was seen
+	bodies int     // lines of the body before this one
+	each   Each
 }
+
+// Kinds of lines in their order.
+const (
+	kindAdd = iota
+	kindWithdraw
+	kindRollback
+	kindSuspend
+	kindOfficer
+	kindOverride
+)
 
 // next returns the next line without its LF.
 func (s *scanner) next() (string, error) {
@@ -236,20 +312,29 @@ func (s *scanner) body(line string) error {
 	var err error
 	switch {
 	case strings.HasPrefix(line, "+ "):
-		kind, err = 0, s.add(line[2:])
+		kind, err = kindAdd, s.add(line[2:])
 	case strings.HasPrefix(line, "- "):
-		kind, err = 1, s.withdraw(line[2:])
+		kind, err = kindWithdraw, s.takeOut(kindWithdraw, line[2:], s.each.Withdraw)
+	case strings.HasPrefix(line, "rollback\t"):
+		kind, err = kindRollback, s.rollback(line)
+	case strings.HasPrefix(line, "~ "):
+		kind, err = kindSuspend, s.takeOut(kindSuspend, line[2:], s.each.Suspend)
 	case strings.HasPrefix(line, "officer "):
-		kind, err = 2, s.officer(line)
+		kind, err = kindOfficer, s.officer(line)
 	case strings.HasPrefix(line, "override\t"):
-		kind, err = 3, s.override(line)
+		kind, err = kindOverride, s.override(line)
 	default:
 		err = errors.New("unknown kind of line")
 	}
-	if err == nil && kind < s.kind {
+	switch {
+	case err != nil:
+	case kind < s.kind:
 		err = errors.New("lines are not in order of their kind")
+	case s.back && kind > kindSuspend:
+		err = errors.New("a rollback does more than suspend")
 	}
 	s.kind = kind
+	s.bodies++
 	return err
 }
 
@@ -269,7 +354,7 @@ func (s *scanner) add(line string) error {
 	if !cutFields(line, f[:]) {
 		return errors.New("an addition has not its eleven fields")
 	}
-	id, err := s.id(0, f[0])
+	id, err := s.id(kindAdd, f[0])
 	if err != nil {
 		return err
 	}
@@ -299,12 +384,13 @@ func cutFields(line string, f []string) bool {
 	return true
 }
 
-func (s *scanner) withdraw(line string) error {
+// takeOut reads a withdrawal or a suspension.
+func (s *scanner) takeOut(kind int, line string, each func(Withdrawal) error) error {
 	f := strings.Split(line, "\t")
 	if len(f) != 3 {
-		return errors.New("a withdrawal has not its three fields")
+		return errors.New("a withdrawal or suspension has not its three fields")
 	}
-	id, err := s.id(1, f[0])
+	id, err := s.id(kind, f[0])
 	if err != nil {
 		return err
 	}
@@ -319,10 +405,27 @@ func (s *scanner) withdraw(line string) error {
 	if t.Reveal() != f[2] {
 		return errors.New("target is not in canonical form")
 	}
-	if s.each.Withdraw == nil {
+	if each == nil {
 		return nil
 	}
-	return s.each.Withdraw(Withdrawal{id, t})
+	return each(Withdrawal{id, t})
+}
+
+// rollback reads the line that says that all that is suspended was added since
+// an edition. It comes first.
+func (s *scanner) rollback(line string) error {
+	serial, err := ParseSerial(strings.TrimPrefix(line, "rollback\t"))
+	switch {
+	case err != nil:
+		return errors.New("a rollback has no serial")
+	case s.bodies > 0:
+		return errors.New("a rollback does more than suspend")
+	}
+	s.back = true
+	if s.each.Rollback == nil {
+		return nil
+	}
+	return s.each.Rollback(serial)
 }
 
 // officerName is what an officer may be called: a principal of an OpenSSH

@@ -28,6 +28,7 @@ func exampleDecision(t testing.TB) *Decision {
 			entry(t, 13, "url", "http://shop.example/a,b"),
 		},
 		Withdraw: []Withdrawal{{3, target(t, "domain old.example")}, {11, target(t, "host www.old.example")}},
+		Suspend:  []Withdrawal{{4, target(t, "domain doubt.example")}, {5, target(t, "url http://doubt.example/")}},
 		Officers: []OfficerChange{
 			{Name: "alice", Role: Police, Key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"}, {Revoke: true, Name: "bob@police", Since: noon},
 		},
@@ -46,6 +47,8 @@ basis: order 12/2026 of the court
 + E13|url|http://shop.example/a,b||||||||
 - E3|domain|old.example
 - E11|host|www.old.example
+~ E4|domain|doubt.example
+~ E5|url|http://doubt.example/
 officer add|alice|police|ssh-ed25519 AAAAC3NzaC1lZDI1NTE5
 officer revoke|bob@police|2026-11-23T12:00:00Z
 override|growth|D5|`+strings.Repeat("ab", 32)+"\n", "|", "\t")
@@ -70,6 +73,7 @@ func TestDecisionIsWrittenByID(t *testing.T) {
 	want := d.Bytes()
 	d.Add[0], d.Add[1] = d.Add[1], d.Add[0]
 	d.Withdraw[0], d.Withdraw[1] = d.Withdraw[1], d.Withdraw[0]
+	d.Suspend[0], d.Suspend[1] = d.Suspend[1], d.Suspend[0]
 	if !bytes.Equal(d.Bytes(), want) {
 		t.Error("order of the fields shows in the text")
 	}
@@ -88,44 +92,49 @@ func TestParseDecisionRefuses(t *testing.T) {
 	}
 	lines := strings.SplitAfter(good, "\n")
 	for what, text := range map[string]string{
-		"empty":              "",
-		"magic":              replace("decision 1", "decision 2"),
-		"no last LF":         strings.TrimSuffix(good, "\n"),
-		"empty line":         good + "\n",
-		"CRLF":               strings.ReplaceAll(good, "\n", "\r\n"),
-		"tab in the basis":   replace("order ", "order\t"),
-		"control in basis":   replace("order ", "order\x1b"),
-		"control in note":    replace("a note", "a\x07note"),
-		"NUL in a note":      replace("a note", "a\x00note"),
-		"C1 in a note":       replace("a note", "a\u0085note"),
-		"UTF-8":              replace("a note", "a\xffnote"),
-		"line separator":     replace("a note", "a\u2028note"),
-		"one field more":     replace("a note", "a\tnote"),
-		"one field less":     replace("\tvault/9", ""),
-		"spelling":           replace("bad.example", "Bad.example"),
-		"spelling of a URL":  replace("http://shop", "HTTP://shop"),
-		"spelling, withdraw": replace("old.example", "OLD.example"),
-		"id":                 replace("E12", "E012"),
-		"id of the decision": replace("D7", "7"),
-		"id 0":               replace("E3", "E0"),
-		"unit":               replace("E12\tdomain", "E12\tname"),
-		"category":           replace("malware", "Malware"),
-		"category reserved":  replace("malware", StandingCategory),
-		"answer":             replace("\tyes\t", "\tperhaps\t"),
-		"date":               replace("2026-12-31", "2026-12-32"),
-		"ids out of order":   strings.Join(append(append([]string{}, lines[:6]...), lines[7], lines[6]), ""),
-		"id twice":           strings.Join(append(append([]string{}, lines[:6]...), lines[6], lines[6]), ""),
-		"withdrawn twice":    strings.Join(append(append([]string{}, lines[:6]...), lines[8], lines[8]), ""),
-		"kinds out of order": strings.Join(append(append([]string{}, lines[:6]...), lines[8], lines[7]), ""),
-		"unknown kind":       good + "expire\tE12\n",
-		"role":               replace("\tpolice\t", "\tadmin\t"),
-		"officer's name":     replace("alice", "../alice"),
-		"key":                replace("AAAAC3", "AAAA C3"),
-		"fraction":           replace("12:00:00Z", "12:00:00.000Z"),
-		"revoke, no time":    replace("2026-11-23T12:00:00Z", "now"),
-		"rule":               replace("growth", "root"),
-		"digest":             replace("abab", "ABAB"),
-		"key order":          replace("list: csam\nid: D7\n", "id: D7\nlist: csam\n"),
+		"empty":               "",
+		"magic":               replace("decision 1", "decision 2"),
+		"no last LF":          strings.TrimSuffix(good, "\n"),
+		"empty line":          good + "\n",
+		"CRLF":                strings.ReplaceAll(good, "\n", "\r\n"),
+		"tab in the basis":    replace("order ", "order\t"),
+		"control in basis":    replace("order ", "order\x1b"),
+		"control in note":     replace("a note", "a\x07note"),
+		"NUL in a note":       replace("a note", "a\x00note"),
+		"C1 in a note":        replace("a note", "a\u0085note"),
+		"UTF-8":               replace("a note", "a\xffnote"),
+		"line separator":      replace("a note", "a\u2028note"),
+		"one field more":      replace("a note", "a\tnote"),
+		"one field less":      replace("\tvault/9", ""),
+		"spelling":            replace("bad.example", "Bad.example"),
+		"spelling of a URL":   replace("http://shop", "HTTP://shop"),
+		"spelling, withdraw":  replace("old.example", "OLD.example"),
+		"spelling, suspend":   replace("doubt.example", "Doubt.example"),
+		"suspended twice":     strings.Join(append(append([]string{}, lines[:6]...), lines[10], lines[10]), ""),
+		"suspended, then -":   strings.Join(append(append([]string{}, lines[:6]...), lines[10], lines[8]), ""),
+		"suspended, 2 fields": replace("E4\tdomain\t", "E4\t"),
+		"rollback, and +":     strings.Join(append(append([]string{}, lines[:7]...), "rollback\t5\n", lines[10]), ""),
+		"id":                  replace("E12", "E012"),
+		"id of the decision":  replace("D7", "7"),
+		"id 0":                replace("E3", "E0"),
+		"unit":                replace("E12\tdomain", "E12\tname"),
+		"category":            replace("malware", "Malware"),
+		"category reserved":   replace("malware", StandingCategory),
+		"answer":              replace("\tyes\t", "\tperhaps\t"),
+		"date":                replace("2026-12-31", "2026-12-32"),
+		"ids out of order":    strings.Join(append(append([]string{}, lines[:6]...), lines[7], lines[6]), ""),
+		"id twice":            strings.Join(append(append([]string{}, lines[:6]...), lines[6], lines[6]), ""),
+		"withdrawn twice":     strings.Join(append(append([]string{}, lines[:6]...), lines[8], lines[8]), ""),
+		"kinds out of order":  strings.Join(append(append([]string{}, lines[:6]...), lines[8], lines[7]), ""),
+		"unknown kind":        good + "expire\tE12\n",
+		"role":                replace("\tpolice\t", "\tadmin\t"),
+		"officer's name":      replace("alice", "../alice"),
+		"key":                 replace("AAAAC3", "AAAA C3"),
+		"fraction":            replace("12:00:00Z", "12:00:00.000Z"),
+		"revoke, no time":     replace("2026-11-23T12:00:00Z", "now"),
+		"rule":                replace("growth", "root"),
+		"digest":              replace("abab", "ABAB"),
+		"key order":           replace("list: csam\nid: D7\n", "id: D7\nlist: csam\n"),
 	} {
 		_, err := ParseDecision([]byte(text))
 		if err == nil {
@@ -136,12 +145,72 @@ func TestParseDecisionRefuses(t *testing.T) {
 	}
 }
 
+// A rollback needs one signature whatever it takes out, so nothing else may
+// ride on it.
+func TestRollbackDoesNothingElse(t *testing.T) {
+	full := exampleDecision(t)
+	d := &Decision{Register: full.Register, Environment: "test", List: "csam", ID: 9, Basis: "drill", Rollback: 1795435200, Suspend: full.Suspend}
+	text := string(d.Bytes())
+	if !strings.HasSuffix(text, "\nrollback\t1795435200\n~ E4\tdomain\tdoubt.example\n~ E5\turl\thttp://doubt.example/\n") {
+		t.Errorf("got\n%s", text)
+	}
+	back, err := ParseDecision([]byte(text))
+	if err != nil || back.Rollback != d.Rollback || len(back.Suspend) != 2 || string(back.Bytes()) != text {
+		t.Errorf("it does not come back: %v", err)
+	}
+	fail := fmt.Errorf("enough")
+	if _, err := ScanDecision([]byte(text), Each{Rollback: func(Serial) error { return fail }}); err == nil {
+		t.Error("the error is lost")
+	}
+	for what, change := range map[string]func(*Decision){
+		"an addition": func(d *Decision) { d.Add = full.Add }, "a withdrawal": func(d *Decision) { d.Withdraw = full.Withdraw },
+		"an officer": func(d *Decision) { d.Officers = full.Officers[:1] }, "a revocation": func(d *Decision) { d.Officers = full.Officers[1:] },
+		"an override": func(d *Decision) { d.Overrides = full.Overrides },
+	} {
+		more := *d
+		change(&more)
+		if _, err := ParseDecision(more.Bytes()); err == nil || !strings.Contains(err.Error(), "does more than suspend") {
+			t.Errorf("with %s: %v", what, err)
+		}
+	}
+	for what, line := range map[string]string{
+		"twice": "rollback\t1795435200\nrollback\t1795435200", "serial 0": "rollback\t0", "zeros": "rollback\t01", "no serial": "rollback\t",
+		"two": "rollback\t1\t2", "space": "rollback 1795435200",
+	} {
+		if _, err := ParseDecision([]byte(strings.Replace(text, "rollback\t1795435200", line, 1))); err == nil {
+			t.Errorf("%s is accepted", what)
+		}
+	}
+	late := strings.Replace(text, "rollback\t1795435200\n", "", 1) + "rollback\t1795435200\n"
+	if _, err := ParseDecision([]byte(late)); err == nil {
+		t.Error("a rollback line behind what it is about is accepted")
+	}
+}
+
+func TestEntryDigestIsOfTheLine(t *testing.T) {
+	d := exampleDecision(t)
+	text := d.Bytes()
+	n := 0
+	EntryDigests(text, func(id EntryID, digest func() string) {
+		line := strings.SplitAfter(string(text), "\n")[6+n]
+		if e := d.Add[n]; id != e.ID || digest() != Digest([]byte(strings.TrimSuffix(line, "\n"))) || digest() != e.Digest() {
+			t.Errorf("%v: %s", id, digest())
+		}
+		n++
+	})
+	if n != len(d.Add) {
+		t.Errorf("%d entries", n)
+	}
+	EntryDigests([]byte("+ \n+ E\t\n+ E1\n- E1\tx\n~ E1\tx\n+ E01\t"), func(id EntryID, _ func() string) { t.Errorf("found %v", id) })
+}
+
 func TestScanDecisionStopsAtAnError(t *testing.T) {
 	text := exampleDecision(t).Bytes()
 	fail := fmt.Errorf("enough")
 	for i, each := range []Each{
 		{Add: func(Entry) error { return fail }},
 		{Withdraw: func(Withdrawal) error { return fail }},
+		{Suspend: func(Withdrawal) error { return fail }},
 		{Officer: func(OfficerChange) error { return fail }},
 		{Override: func(Override) error { return fail }},
 	} {
@@ -198,6 +267,7 @@ func FuzzDecision(f *testing.F) {
 	f.Add(good)
 	f.Add(bytes.Replace(good, []byte("12:00:00Z"), []byte("12:00:00.0Z"), 1))
 	f.Add(good[:bytes.Index(good, []byte("+ "))])
+	f.Add((&Decision{Register: "r", Environment: "e", List: "l", ID: 1, Basis: "b", Rollback: 5, Suspend: exampleDecision(f).Suspend}).Bytes())
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d, err := ParseDecision(text)
 		if err == nil && !bytes.Equal(d.Bytes(), text) {

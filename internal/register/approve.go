@@ -68,7 +68,7 @@ func (s *State) approve(r record) error {
 	if !s.hindsight.carried[r.seq] {
 		return nil
 	}
-	d.Status, d.Decided = Approved, r.time
+	d.Status, d.Decided, d.Taken = Approved, r.time, r.seq
 	if !full {
 		d.Status = Void
 	}
@@ -100,35 +100,56 @@ const production = "production"
 // checkApproval verifies one officer's signature over a decision's text, and
 // that nothing of it counts twice.
 func (s *State) checkApproval(d *Decision, name string, signature []byte, at time.Time) error {
-	key, err := sshsig.PublicKeyOf(signature)
+	o, err := s.signer(d.ID, name, signature, at)
 	if err != nil {
 		return err
-	}
-	o := s.owner(key)
-	switch {
-	case s.active(name, at) == nil:
-		return fmt.Errorf("there is no active officer %q", name)
-	case o == nil || o.Name != name || !o.activeAt(at):
-		return fmt.Errorf("signature of %v is not made with the key of officer %q", d.ID, name)
-	case o.Role != blocklist.Police:
-		return fmt.Errorf("officer %q is of role %s: only police approve", name, o.Role)
 	}
 	for _, a := range d.Approvals {
 		if !a.Void && (a.Officer == name || a.Fingerprint == o.Fingerprint()) {
 			return fmt.Errorf("officer %q, or the same key, has approved %v already", name, d.ID)
 		}
 	}
-	text, err := s.text(d.seq)
+	text, err := s.textOf(d)
 	if err != nil {
 		return err
-	}
-	if blocklist.Digest(text) != d.Digest {
-		return ErrTampered // since it was read: what takes effect must be what was signed
 	}
 	if err := sshsig.VerifyKey(o.Key, blocklist.DecisionNamespace, text, signature); err != nil {
 		return fmt.Errorf("signature of %v by %q: %w", d.ID, name, err)
 	}
 	return nil
+}
+
+// signer returns the police officer of that name, whose key made a signature.
+func (s *State) signer(id blocklist.DecisionID, name string, signature []byte, at time.Time) (*Officer, error) {
+	key, err := sshsig.PublicKeyOf(signature)
+	if err != nil {
+		return nil, err
+	}
+	o := s.owner(key)
+	switch {
+	case s.active(name, at) == nil:
+		return nil, fmt.Errorf("there is no active officer %q", name)
+	case o == nil || o.Name != name || !o.activeAt(at):
+		return nil, fmt.Errorf("signature of %v is not made with the key of officer %q", id, name)
+	case o.Role != blocklist.Police:
+		return nil, fmt.Errorf("officer %q is of role %s: only police approve", name, o.Role)
+	}
+	return o, nil
+}
+
+// textOf reads a decision's text again. What takes effect must be what was
+// signed, so it must be what was read before.
+func (s *State) textOf(d *Decision) ([]byte, error) {
+	for _, r := range s.pending {
+		if r.seq == d.seq {
+			return r.body, nil
+		}
+	}
+	text, err := s.text(d.seq)
+	if err == nil && blocklist.Digest(text) != d.Digest {
+		err = ErrTampered
+	}
+	return text, err
 }
 
 // take lets a decision take effect, whole. Of one that is void by now what it
@@ -139,16 +160,20 @@ func (s *State) take(d *Decision, r record) error {
 	l := s.list(d.List)
 	if d.Status == Void {
 		for _, e := range d.added {
-			l.gone[e.Target.RevealKey()] = struct{}{}
+			l.gone[e.Target.RevealKey()] = Former{e.ID, WasVoid}
 		}
 	} else {
 		for i := range d.added {
 			d.added[i].Decision = d.ID
 		}
 		l.add(d.added)
+		s.grant(d)
 	}
 	l.withdraw(d.withdrawn)
-	d.added, d.withdrawn = nil, nil
+	for _, e := range l.suspend(d.suspended) {
+		s.Decisions[e.Decision-1].spent = r.seq
+	}
+	d.forget()
 	if len(d.Officers) == 0 {
 		return nil
 	}

@@ -18,6 +18,8 @@ const (
 	kindApprove  = "approve"  // subject: D7, body: officer, quorum, signature
 	kindReject   = "reject"   // subject: D7, body: reason
 	kindSerial   = "serial"   // subject: list, body: see reservation
+	kindExpire   = "expire"   // subject: list, body: the ids of entries whose limit has passed, a line each
+	kindUrgent   = "urgent"   // subject: list, body: D7, which took something out and is to be published at once
 )
 
 // record is one line of the history.

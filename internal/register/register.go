@@ -100,6 +100,8 @@ func (r *Register) change(make func() ([]record, error)) error {
 // rules refuse must never get there, or no program could open it again.
 // restart is true if only a replay tells their effect.
 func (r *Register) try(records []record) (restart bool, err error) {
+	r.pending = records
+	defer func() { r.pending = nil }()
 	for i := range records {
 		next := records[i].follow(r.head, r.now())
 		err := r.effect(records[i])
@@ -169,13 +171,21 @@ func (r *Register) Found(c blocklist.OfficerChange) error {
 	})
 }
 
+// Exception is an override for an entry of the same decision, which has no id
+// yet: it lets Decision.Add[Entry] through a rule.
+type Exception struct {
+	Rule  blocklist.Rule
+	Entry int
+}
+
 // NewDraft records a decision for officers to sign, and rejects the one it
 // replaces, in the same moment, if that is not zero. It gives the decision its
-// ids, and returns it.
-func (r *Register) NewDraft(d blocklist.Decision, replaces blocklist.DecisionID) (*Decision, error) {
+// ids, and the exceptions theirs, and returns it.
+func (r *Register) NewDraft(d blocklist.Decision, replaces blocklist.DecisionID, exceptions ...Exception) (*Decision, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
 	}
+	overrides := d.Overrides
 	err := r.change(func() ([]record, error) {
 		if !r.Founded() {
 			return nil, errors.New("the register is not founded: it needs two police officers first")
@@ -187,10 +197,11 @@ func (r *Register) NewDraft(d blocklist.Decision, replaces blocklist.DecisionID)
 			}
 			records = append(records, record{kind: kindReject, subject: replaces.String(), body: []byte("replaced")})
 		}
-		d.Register, d.Environment = r.ID, r.Environment
-		d.ID = blocklist.DecisionID(len(r.Decisions) + 1)
-		for i := range d.Add {
-			d.Add[i].ID = r.nextEntry + blocklist.EntryID(i)
+		r.number(&d)
+		d.Overrides = slices.Clip(overrides)
+		for _, x := range exceptions {
+			e := &d.Add[x.Entry]
+			d.Overrides = append(d.Overrides, blocklist.Override{Rule: x.Rule, For: e.ID.String(), Digest: e.Digest()})
 		}
 		return append(records, record{kind: kindDraft, subject: d.ID.String(), body: d.Bytes()}), nil
 	})
@@ -200,9 +211,29 @@ func (r *Register) NewDraft(d blocklist.Decision, replaces blocklist.DecisionID)
 	return r.Decision(d.ID)
 }
 
+// number gives a decision and what it adds their ids.
+func (r *Register) number(d *blocklist.Decision) {
+	d.Register, d.Environment = r.ID, r.Environment
+	d.ID = blocklist.DecisionID(len(r.Decisions) + 1)
+	for i := range d.Add {
+		d.Add[i].ID = r.nextEntry + blocklist.EntryID(i)
+	}
+}
+
 // Approve records an officer's signature over a decision, if it counts.
 // needs says how many approvals the decision needs now.
 func (r *Register) Approve(id blocklist.DecisionID, officer string, signature []byte, needs func(*Decision) int) (*Decision, error) {
+	return r.approveAs(id, officer, signature, needs, false)
+}
+
+// ApproveUrgent is Approve, and asks for what the decision takes out to be
+// published at once, if this approval is the last that it needs. If not,
+// nothing is remembered of that wish.
+func (r *Register) ApproveUrgent(id blocklist.DecisionID, officer string, signature []byte, needs func(*Decision) int) (*Decision, error) {
+	return r.approveAs(id, officer, signature, needs, true)
+}
+
+func (r *Register) approveAs(id blocklist.DecisionID, officer string, signature []byte, needs func(*Decision) int, urgent bool) (*Decision, error) {
 	err := r.change(func() ([]record, error) {
 		d, err := r.draftOf(id.String())
 		if err != nil {
@@ -216,8 +247,53 @@ func (r *Register) Approve(id blocklist.DecisionID, officer string, signature []
 				return nil, err
 			}
 		}
+		if urgent && d.AddsAnything() {
+			return nil, errUrgentAdds
+		}
 		a := approval{officer, max(needs(d), minQuorum(r.Environment, d)), signature}
-		return []record{{kind: kindApprove, subject: id.String(), body: a.bytes()}}, nil
+		records := []record{{kind: kindApprove, subject: id.String(), body: a.bytes()}}
+		if urgent && d.Valid()+1 >= a.quorum {
+			records = append(records, r.urgentRecords(d)...)
+		}
+		return records, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.Decision(id)
+}
+
+// RollBack records a rollback and the one signature that it needs, in the same
+// moment: it takes effect, or nothing is left of it. what makes the decision
+// from the state as it is, and sign signs its text; both are asked again if
+// somebody else changed the register meanwhile.
+func (r *Register) RollBack(what func() (blocklist.Decision, error), officer string, sign func(text []byte) ([]byte, error)) (*Decision, error) {
+	var id blocklist.DecisionID
+	err := r.change(func() ([]record, error) {
+		d, err := what()
+		if err == nil {
+			err = d.Check()
+		}
+		switch {
+		case err != nil:
+			return nil, err
+		case d.Rollback == 0 || len(d.Suspend) == 0:
+			return nil, errors.New("not a rollback, or it suspends nothing")
+		}
+		r.number(&d)
+		id = d.ID
+		text := d.Bytes()
+		signature, err := sign(text)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := r.signer(id, officer, signature, r.moment()); err != nil {
+			return nil, err
+		}
+		return []record{
+			{kind: kindDraft, subject: id.String(), body: text},
+			{kind: kindApprove, subject: id.String(), body: approval{officer, 1, signature}.bytes()},
+		}, nil
 	})
 	if err != nil {
 		return nil, err

@@ -39,7 +39,10 @@ func replay(s store) (*State, error) {
 
 func replayWith(s store, h *hindsight) (*State, error) {
 	for {
-		st := &State{Highest: map[string]Reservation{}, lists: map[string]*list{}, nextEntry: 1, hindsight: h, text: s.body}
+		st := &State{
+			Highest: map[string]Reservation{}, lists: map[string]*list{}, nextEntry: 1,
+			overrides: map[overridden][]grant{}, hindsight: h, text: s.body,
+		}
 		err := s.read(st.apply)
 		if errors.Is(err, errRestart) {
 			continue
@@ -98,6 +101,10 @@ func (s *State) effect(r record) error {
 		return s.reject(r)
 	case kindSerial:
 		return s.serial(r)
+	case kindExpire:
+		return s.expire(r)
+	case kindUrgent:
+		return s.urge(r)
 	}
 	return errNewer
 }
@@ -123,7 +130,7 @@ func (s *State) draft(r record) error {
 	if !s.Founded() {
 		return errors.New("the register is not founded")
 	}
-	d := &Decision{Status: Draft, Drafted: r.time, seq: r.seq, Digest: blocklist.Digest(r.body)}
+	d := &Decision{Status: Draft, Drafted: r.time, seq: r.seq, first: s.nextEntry, Digest: blocklist.Digest(r.body)}
 	head, err := blocklist.ScanDecision(r.body, blocklist.Each{
 		Add: func(e blocklist.Entry) error {
 			if e.ID != s.nextEntry {
@@ -134,6 +141,14 @@ func (s *State) draft(r record) error {
 			return nil
 		},
 		Withdraw: func(w blocklist.Withdrawal) error { d.withdrawn = append(d.withdrawn, w); return nil },
+		Rollback: func(serial blocklist.Serial) error { d.Rollback = serial; return nil },
+		Suspend: func(w blocklist.Withdrawal) error {
+			if w.ID >= s.nextEntry {
+				return errors.New("a suspension is of an entry that does not exist")
+			}
+			d.suspended = append(d.suspended, w)
+			return nil
+		},
 		Officer:  func(o blocklist.OfficerChange) error { d.Officers = append(d.Officers, o); return nil },
 		Override: func(o blocklist.Override) error { d.Overrides = append(d.Overrides, o); return nil },
 	})
@@ -147,11 +162,8 @@ func (s *State) draft(r record) error {
 		return errors.New("decision has not the next id")
 	}
 	d.ID, d.List, d.Basis = head.ID, head.List, head.Basis
-	d.Adds, d.Withdraws = len(d.added), len(d.withdrawn)
+	d.Adds, d.Withdraws, d.Suspends = len(d.added), len(d.withdrawn), len(d.suspended)
 	s.Decisions = append(s.Decisions, d)
-	if len(d.Overrides) > 0 {
-		s.overriding = append(s.overriding, d)
-	}
 	return nil
 }
 
@@ -161,7 +173,7 @@ func (s *State) reject(r record) error {
 		return err
 	}
 	d.Status, d.Decided, d.Reason = Rejected, r.time, string(r.body)
-	d.added, d.withdrawn = nil, nil
+	d.forget()
 	return nil
 }
 
@@ -195,5 +207,8 @@ func (s *State) serial(r record) error {
 		return fmt.Errorf("serial %v is not after %v, which was reserved before", serial, old)
 	}
 	s.Highest[r.subject] = Reservation{serial, f[2], protected}
+	if l := s.lists[r.subject]; l != nil {
+		l.urgent = false
+	}
 	return nil
 }

@@ -32,17 +32,26 @@ type Decision struct {
 	Drafted   time.Time
 	Decided   time.Time // when the quorum was reached, even if it is void now, or when it was rejected
 	Reason    string    // of the rejection
+	Taken     int64     // number of the record that let it take effect, even if it is void now; zero: none did
 	Adds      int
 	Withdraws int
+	Suspends  int
+	Rollback  blocklist.Serial // the edition that it leads back to; zero: it is no rollback
 	Officers  []blocklist.OfficerChange
 	Overrides []blocklist.Override
 	Approvals []Approval
 	Quorum    int // that its latest approval was recorded with
 
-	seq       int64 // record of the text
+	seq       int64             // record of the text
+	first     blocklist.EntryID // that it adds; the others follow
+	spent     int64             // record that last suspended one of its entries
 	added     []blocklist.Listed
 	withdrawn []blocklist.Withdrawal
+	suspended []blocklist.Withdrawal
 }
+
+// forget lets go of the entries that waited for the approval.
+func (d *Decision) forget() { d.added, d.withdrawn, d.suspended = nil, nil, nil }
 
 // AddsAnything says whether the decision needs the quorum for additions:
 // whatever is not only taking away.
@@ -58,7 +67,7 @@ func (d *Decision) AddsAnything() bool {
 // onlyRevokes is true of decisions that can not become void: taking a key
 // away is never undone by what became of the keys that did it.
 func (d *Decision) onlyRevokes() bool {
-	return !d.AddsAnything() && d.Withdraws == 0
+	return !d.AddsAnything() && d.Withdraws+d.Suspends == 0
 }
 
 // Valid counts the approvals that are not void.
@@ -89,19 +98,40 @@ type State struct {
 	Decisions   []*Decision // D1 first
 	Highest     map[string]Reservation
 
-	head       head
-	nextEntry  blocklist.EntryID
-	lists      map[string]*list
-	overriding []*Decision // those with an override
-	hindsight  *hindsight
-	text       func(seq int64) ([]byte, error)
+	head      head
+	nextEntry blocklist.EntryID
+	lists     map[string]*list
+	overrides map[overridden][]grant
+	digests   map[blocklist.EntryID]string // of the lines of entries with an override
+	hindsight *hindsight
+	text      func(seq int64) ([]byte, error)
+	pending   []record // that take effect before they are in the history
 }
 
 // list is what is in force on one list.
 type list struct {
-	entries []blocklist.Listed // by id; Decision 0: withdrawn
-	sorted  bool
-	gone    map[string]struct{} // targets that a decision took out, as unit and text
+	entries   []blocklist.Listed // by id; Decision 0: taken out
+	sorted    bool
+	gone      map[string]Former  // by target, as unit and text
+	suspended []blocklist.Listed // by id
+	urgent    bool               // something is to be published at once
+}
+
+// Leave says how an entry left.
+type Leave string
+
+// The ways to leave. To come back takes a new decision.
+const (
+	WasWithdrawn Leave = "withdrawn"
+	WasSuspended Leave = "suspended"
+	WasExpired   Leave = "expired"
+	WasVoid      Leave = "void" // its decision lacks its quorum since an officer was revoked
+)
+
+// Former is an entry that is not in force any more.
+type Former struct {
+	ID  blocklist.EntryID
+	How Leave
 }
 
 // Reservation is the highest serial that was ever reserved for a list, and
@@ -147,23 +177,24 @@ func (s *State) WasListed(name string, t blocklist.Target) bool {
 	return ok
 }
 
-// Overridden says whether an approved decision lets a decision through a rule.
-// It is bound to the text of that decision as it is now.
-func (s *State) Overridden(rule blocklist.Rule, subject, _ string) bool {
-	id, err := blocklist.ParseDecisionID(subject)
-	if err != nil {
-		return false
+// Former returns the entry that last listed a target and is not in force any
+// more. Another one may list it now.
+func (s *State) Former(name string, t blocklist.Target) (Former, bool) {
+	l := s.lists[name]
+	if l == nil {
+		return Former{}, false
 	}
-	of, err := s.Decision(id)
-	if err != nil {
-		return false
+	f, ok := l.gone[t.RevealKey()]
+	return f, ok
+}
+
+// Suspended returns the entries of a list that are suspended, by id. The
+// caller must not change them.
+func (s *State) Suspended(name string) []blocklist.Listed {
+	if l := s.lists[name]; l != nil {
+		return l.suspended
 	}
-	for _, d := range s.overriding {
-		if d.Status == Approved && slices.Contains(d.Overrides, blocklist.Override{Rule: rule, For: subject, Digest: of.Digest}) {
-			return true
-		}
-	}
-	return false
+	return nil
 }
 
 // settle brings the entries in order and drops those that were withdrawn.
@@ -172,7 +203,7 @@ func (l *list) settle() {
 		return
 	}
 	l.entries = slices.DeleteFunc(l.entries, func(e blocklist.Listed) bool { return e.Decision == 0 })
-	slices.SortFunc(l.entries, func(a, b blocklist.Listed) int { return int(a.ID - b.ID) })
+	slices.SortFunc(l.entries, byID)
 	l.sorted = true
 }
 
@@ -190,28 +221,65 @@ func (l *list) add(entries []blocklist.Listed) {
 	}
 }
 
-// withdraw takes entries out. One that another decision took out meanwhile is
-// passed over, and so is an id that stands beside another target than its
-// own: officers sign the target that they read, not a number.
+// withdraw takes entries out for good, suspended ones too. One that another
+// decision took out meanwhile is passed over, and so is an id that stands
+// beside another target than its own: officers sign the target that they
+// read, not a number.
 func (l *list) withdraw(gone []blocklist.Withdrawal) {
-	if len(gone) == 0 {
-		return
-	}
-	l.settle()
 	for _, w := range gone {
-		i, ok := slices.BinarySearchFunc(l.entries, w.ID, func(e blocklist.Listed, id blocklist.EntryID) int { return int(e.ID - id) })
-		if ok && l.entries[i].Target.RevealKey() == w.Target.RevealKey() {
-			l.entries[i].Decision = 0
-			l.gone[l.entries[i].Target.RevealKey()] = struct{}{}
+		i, ok := place(l.suspended, w.ID)
+		if ok && l.suspended[i].Target.RevealKey() == w.Target.RevealKey() {
+			l.suspended = slices.Delete(l.suspended, i, i+1)
+			l.gone[w.Target.RevealKey()] = Former{w.ID, WasWithdrawn}
 		}
 	}
-	l.sorted = false
+	l.takeOut(gone, WasWithdrawn)
 }
+
+// suspend takes entries out as withdraw does, but remembers and returns them.
+func (l *list) suspend(out []blocklist.Withdrawal) []blocklist.Listed {
+	taken := l.takeOut(out, WasSuspended)
+	if len(taken) > 0 {
+		l.suspended = append(l.suspended, taken...)
+		slices.SortFunc(l.suspended, byID)
+	}
+	return taken
+}
+
+// takeOut takes entries out of force and returns them as they were.
+func (l *list) takeOut(out []blocklist.Withdrawal, how Leave) []blocklist.Listed {
+	if len(out) == 0 {
+		return nil
+	}
+	l.settle()
+	var taken []blocklist.Listed
+	for _, w := range out {
+		key := w.Target.RevealKey()
+		i, ok := place(l.entries, w.ID)
+		if !ok || l.entries[i].Decision == 0 || l.entries[i].Target.RevealKey() != key {
+			continue
+		}
+		if how == WasSuspended {
+			taken = append(taken, l.entries[i])
+		}
+		l.entries[i].Decision = 0
+		l.gone[key] = Former{w.ID, how}
+	}
+	l.sorted = false
+	return taken
+}
+
+// place returns the place of an id among entries that are in order.
+func place(entries []blocklist.Listed, id blocklist.EntryID) (int, bool) {
+	return slices.BinarySearchFunc(entries, id, func(e blocklist.Listed, id blocklist.EntryID) int { return int(e.ID - id) })
+}
+
+func byID(a, b blocklist.Listed) int { return int(a.ID - b.ID) }
 
 func (s *State) list(name string) *list {
 	l := s.lists[name]
 	if l == nil {
-		l = &list{gone: map[string]struct{}{}}
+		l = &list{gone: map[string]Former{}}
 		s.lists[name] = l
 	}
 	return l

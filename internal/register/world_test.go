@@ -3,6 +3,7 @@ package register
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -253,7 +254,14 @@ func dump(s *State) string {
 		for _, e := range s.InForce(n) {
 			fmt.Fprintf(&b, "%s %v %v %s\n", n, e.ID, e.Decision, e.Target.Reveal())
 		}
-		fmt.Fprintf(&b, "%s gone %d\n", n, len(s.lists[n].gone))
+		for _, e := range s.Suspended(n) {
+			fmt.Fprintf(&b, "%s suspended %v of %v\n", n, e.ID, e.Decision)
+		}
+		l := s.lists[n]
+		for _, key := range slices.Sorted(maps.Keys(l.gone)) {
+			fmt.Fprintf(&b, "%s gone %s %v\n", n, key, l.gone[key])
+		}
+		fmt.Fprintf(&b, "%s urgent %v\n", n, l.urgent)
 	}
 	fmt.Fprintf(&b, "%v\n%s", s.Highest, s.OfficersFile())
 	return b.String()
