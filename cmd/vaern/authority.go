@@ -116,9 +116,13 @@ func (a *app) onTerminal() bool { return progress.IsTerminal(a.in) && progress.I
 
 // needs says how many police officers must sign a decision now: enough to
 // add, or, for one that only takes away, enough to withdraw, unless it takes
-// away so much that one person could empty the list.
+// away so much that one person could empty the list. A rollback needs one,
+// whatever it takes.
 func (a *authority) needs(d *register.Decision) int {
-	if d.AddsAnything() || a.shrinks(d) {
+	switch {
+	case d.Rollback != 0:
+		return 1
+	case d.AddsAnything() || a.shrinks(d):
 		return a.Quorum.Add
 	}
 	return a.Quorum.Withdraw
@@ -127,7 +131,7 @@ func (a *authority) needs(d *register.Decision) int {
 // shrinks says whether a decision takes more off some list than its
 // max_shrink lets one person take at a time.
 func (a *authority) shrinks(d *register.Decision) bool {
-	leaving := map[string]int{d.List: d.Withdraws}
+	leaving := map[string]int{d.List: d.Withdraws + d.Suspends}
 	for _, o := range d.Officers {
 		if o.Revoke {
 			for list, n := range a.reg.Lost(o.Name, o.Since) {

@@ -40,7 +40,7 @@ type approvalJSON struct {
 
 type entryJSON struct {
 	ID       string   `json:"id"`
-	Change   string   `json:"change"` // add or withdraw
+	Change   string   `json:"change"` // add, withdraw or suspend
 	Unit     string   `json:"unit"`
 	Target   string   `json:"target"`
 	Category string   `json:"category,omitempty"`
@@ -56,11 +56,16 @@ type decisionJSON struct {
 	Drafted   time.Time      `json:"drafted"`
 	Adds      int            `json:"adds"`
 	Withdraws int            `json:"withdraws"`
+	Suspends  int            `json:"suspends"`
+	Rollback  string         `json:"rollback,omitempty"` // the serial that it leads back to
 	Needs     int            `json:"needs"`
 	Reason    string         `json:"reason,omitempty"`
 	Approvals []approvalJSON `json:"approvals"`
 	Entries   []entryJSON    `json:"entries,omitempty"`
 	Other     []string       `json:"other,omitempty"` // lines about officers and overrides
+	Counts    *counts        `json:"counts,omitempty"`
+	// HeldBack is what would refuse a build, if a draft were in force now.
+	HeldBack []blocklist.Refusal `json:"held_back,omitempty"`
 }
 
 func (a *authority) decisionJSON(d *register.Decision) decisionJSON {
@@ -70,7 +75,10 @@ func (a *authority) decisionJSON(d *register.Decision) decisionJSON {
 	}
 	j := decisionJSON{
 		ID: d.ID.String(), State: string(d.Status), List: d.List, Basis: d.Basis, Digest: d.Digest, Drafted: d.Drafted,
-		Adds: d.Adds, Withdraws: d.Withdraws, Needs: needs, Reason: d.Reason, Approvals: []approvalJSON{},
+		Adds: d.Adds, Withdraws: d.Withdraws, Suspends: d.Suspends, Needs: needs, Reason: d.Reason, Approvals: []approvalJSON{},
+	}
+	if d.Rollback != 0 {
+		j.Rollback = d.Rollback.String()
 	}
 	for _, ap := range d.Approvals {
 		j.Approvals = append(j.Approvals, approvalJSON(ap))

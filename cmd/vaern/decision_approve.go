@@ -16,19 +16,25 @@ import (
 )
 
 // approveOptions are the flags of decision approve.
-type approveOptions struct{ as, key, signature, digest string }
+type approveOptions struct {
+	as, key, signature, digest string
+	urgent                     bool
+}
 
 func (a *app) decisionApprove() *cobra.Command {
 	var o approveOptions
 	c := &cobra.Command{
-		Use:   "approve ID --as NAME (--key FILE | --signature FILE)",
+		Use:   "approve ID --as NAME (--key FILE | --signature FILE) [--urgent]",
 		Short: "Sign a decision as a police officer",
 		Long: `FILE of --key is an OpenSSH private key, or a public key whose private half is
 in the ssh-agent. FILE of --signature was made with
 ssh-keygen -Y sign -n vaern-decision from the text of decision export.
 
 On a terminal it shows what the decision says and asks; type yes. --digest
-takes the place of the question.`,
+takes the place of the question.
+
+--urgent, with the last approval that is needed of a decision that only takes
+away, has vaern run publish it within seconds, everywhere at once.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withDecision(args[0], func(auth *authority, d *register.Decision) error { return auth.approve(d, o) })
@@ -38,6 +44,7 @@ takes the place of the question.`,
 	c.Flags().StringVar(&o.key, "key", "", "sign with the key in `FILE`")
 	c.Flags().StringVar(&o.signature, "signature", "", "hand in the signature in `FILE`")
 	c.Flags().StringVar(&o.digest, "digest", "", "refuse unless the text has this sha256 in `HEX`")
+	c.Flags().BoolVar(&o.urgent, "urgent", false, "publish at once what the decision takes out")
 	c.Flags().BoolVar(&a.json, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("as")
 	c.MarkFlagsOneRequired("key", "signature")
@@ -48,6 +55,10 @@ takes the place of the question.`,
 func (a *authority) approve(d *register.Decision, o approveOptions) error {
 	if o.digest != "" && !strings.EqualFold(o.digest, d.Digest) {
 		return cli.Refuse(fmt.Errorf("%v has the digest %s, not the one given", d.ID, d.Digest), "compare with vaern decision show")
+	}
+	if o.urgent && d.AddsAnything() {
+		return cli.Misuse(fmt.Errorf("%v adds something: what is urgent only takes away", d.ID),
+			"leave --urgent out; if it also withdraws, draft the withdrawals as a decision of their own")
 	}
 	text, err := a.reg.Text(d.ID)
 	if err != nil {
@@ -65,7 +76,11 @@ func (a *authority) approve(d *register.Decision, o approveOptions) error {
 	if err != nil {
 		return err
 	}
-	d, err = a.reg.Approve(d.ID, o.as, signature, a.needs)
+	approve := a.reg.Approve
+	if o.urgent {
+		approve = a.reg.ApproveUrgent
+	}
+	d, err = approve(d.ID, o.as, signature, a.needs)
 	if err != nil {
 		return cli.Refuse(err, "vaern officer list shows who may sign, and with which key; vaern decision show, what is signed already")
 	}
@@ -77,10 +92,16 @@ func (a *authority) approve(d *register.Decision, o approveOptions) error {
 	if err := a.reportStillListed(d, text); err != nil {
 		return err
 	}
+	if o.urgent && d.Status == register.Draft {
+		fmt.Fprintf(a.err, "not urgent yet: who completes the approval of %v has to say --urgent\n", d.ID)
+	}
 	if a.json {
 		return cli.PrintJSON(a.out, a.decisionJSON(d))
 	}
 	_, err = fmt.Fprintf(a.out, "%v approved by %s: %d of %d, %s\n", d.ID, o.as, d.Valid(), d.Quorum, d.Status)
+	if err == nil && o.urgent && d.Status == register.Approved {
+		_, err = fmt.Fprintln(a.out, "urgent: vaern run publishes it within seconds; without it: vaern compile --urgent")
+	}
 	return err
 }
 
@@ -88,14 +109,15 @@ func (a *authority) approve(d *register.Decision, o approveOptions) error {
 // list the same: another decision, drafted earlier, may have come into force
 // after the withdrawal was drafted.
 func (a *authority) reportStillListed(d *register.Decision, text []byte) error {
-	if d.Status != register.Approved || d.Withdraws == 0 {
+	if d.Status != register.Approved || d.Withdraws+d.Suspends == 0 || d.Rollback != 0 {
 		return nil
 	}
 	withdrawn := map[string]bool{}
-	_, err := blocklist.ScanDecision(text, blocklist.Each{Withdraw: func(w blocklist.Withdrawal) error {
+	note := func(w blocklist.Withdrawal) error {
 		withdrawn[w.Target.RevealKey()] = true
 		return nil
-	}})
+	}
+	_, err := blocklist.ScanDecision(text, blocklist.Each{Withdraw: note, Suspend: note})
 	for _, e := range a.reg.InForce(d.List) {
 		if withdrawn[e.Target.RevealKey()] {
 			fmt.Fprintf(a.err, "still listed: %v of %v lists the same; withdraw it too\n", e.ID, e.Decision)
@@ -110,7 +132,17 @@ func (a *authority) confirm(d *register.Decision) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "%s on list %s: %s\nbasis: %s\ndigest: %s\napprove? type yes: ", j.ID, j.List, j.summary(), j.Basis, j.Digest)
+	fmt.Fprintf(a.err, "%s on list %s: %s\n", j.ID, j.List, j.summary())
+	if held := j.heldBack(); held != "" {
+		fmt.Fprintln(a.err, held)
+	}
+	fmt.Fprintf(a.err, "basis: %s\ndigest: %s\n", j.Basis, j.Digest)
+	return a.ask("approve?")
+}
+
+// ask has a person at a terminal type yes.
+func (a *authority) ask(question string) error {
+	fmt.Fprintf(a.err, "%s type yes: ", question)
 	answer, err := bufio.NewReader(a.in).ReadString('\n')
 	if err != nil || strings.TrimSpace(answer) != "yes" {
 		return cli.Refuse(errors.New("not approved"), "")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ type draftOptions struct {
 func (a *app) decisionNew() *cobra.Command {
 	var o draftOptions
 	c := &cobra.Command{
-		Use:   "new (--add FILE | --withdraw FILE | --override RULE --for ID)... --basis TEXT",
+		Use:   "new (--add FILE | --withdraw FILE | --override RULE [--for ID])... --basis TEXT",
 		Short: "Draft a decision: a batch of additions and withdrawals",
 		Long: `Reads names and URLs from files and drafts a decision for police officers to
 approve. A draft is never edited: --replace makes a new one and rejects the
@@ -40,7 +41,17 @@ whose unit is not said is a domain: the name and everything below it; --unit
 host makes it exactly that name. A line
 that is no valid entry, or that a guard refuses, is reported with its number,
 and nothing is drafted, unless --skip-invalid leaves it out. A withdrawal may
-also name entries by id: E12.`,
+also name entries by id: E12.
+
+An override is a decision like others, and lets something through a rule once
+it is approved: an entry (--for E12) through never-block, public-suffix,
+own-name or single-label; a decision (--for D5) through growth; a list as it is
+now (--for LIST) through vanished, clock or never-block-file. With --add and
+without --for, lines that one of the rules refuses are drafted all the same,
+each with its override in the same decision.
+
+An entry expires 92 days after it was decided. In the last 14 of them --add
+drafts it again; before, it is listed already.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return a.with(func(auth *authority) error { return auth.newDecision(o) })
@@ -51,8 +62,8 @@ also name entries by id: E12.`,
 	f.StringVar(&o.add, "add", "", "add what `FILE` says")
 	f.StringVar(&o.withdraw, "withdraw", "", "take out what `FILE` says")
 	f.StringVar(&o.replace, "replace", "", "reject the draft `ID` and draft this instead")
-	f.StringVar(&o.override, "override", "", "let a decision through `RULE` (growth)")
-	f.StringVar(&o.overrideFor, "for", "", "`ID` of the decision that the override is for")
+	f.StringVar(&o.override, "override", "", "let something through `RULE`, or RULE,RULE")
+	f.StringVar(&o.overrideFor, "for", "", "what the override is for: `ID` of an entry or a decision, or a list")
 	f.StringVar(&o.basis, "basis", "", "why, in one line; - reads standard input")
 	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "leave out lines that are invalid or refused, and count them")
 	f.StringVar(&o.source.Format, "format", "", "csv, plain or hosts, if it can not be told from the file")
@@ -61,7 +72,6 @@ also name entries by id: E12.`,
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("basis")
 	c.MarkFlagsOneRequired("add", "withdraw", "override")
-	c.MarkFlagsRequiredTogether("override", "for")
 	return c
 }
 
@@ -74,8 +84,12 @@ type draft struct {
 	decision blocklist.Decision
 	inForce  []blocklist.Listed
 
+	lets       []blocklist.Rule // overridden for each line that they refuse
+	exceptions []register.Exception
+
 	rejected, refused    int // lines that are no entry; entries that a guard refuses
 	existing, duplicates int // entries in force already; entries said twice
+	flagged, renewed     int // of the additions: to be looked at again; in force, and about to expire
 }
 
 type draftJSON struct {
@@ -85,12 +99,18 @@ type draftJSON struct {
 	Refused    int     `json:"refused"`
 	Existing   int     `json:"existing"`
 	Duplicates int     `json:"duplicates"`
+	Flagged    int     `json:"flagged"`
+	Renewed    int     `json:"renewed"`
+	Overridden int     `json:"overridden"`
 	Withdrawn  int     `json:"withdrawn"`
 }
 
 func (a *authority) newDecision(o draftOptions) error {
 	basis, err := cli.Text(o.basis, a.in)
 	if err != nil {
+		return err
+	}
+	if err := a.checkOverride(&o); err != nil {
 		return err
 	}
 	l, err := a.listNamed(o.list)
@@ -105,6 +125,9 @@ func (a *authority) newDecision(o draftOptions) error {
 		return err
 	}
 	d := &draft{authority: a, list: l, policy: p, options: o, inForce: a.reg.InForce(l.Name)}
+	if o.overrideFor == "" {
+		d.lets = o.rules()
+	}
 	d.decision = blocklist.Decision{List: l.Name, Basis: basis}
 	if err := d.decision.Check(); err != nil {
 		return cli.Misuse(err, "say it in one line")
@@ -123,7 +146,7 @@ func (a *authority) newDecision(o draftOptions) error {
 		_ = d.print(nil)
 		return err
 	}
-	made, err := a.reg.NewDraft(d.decision, replaces)
+	made, err := a.reg.NewDraft(d.decision, replaces, d.exceptions...)
 	if err != nil {
 		return err
 	}
@@ -156,7 +179,7 @@ func (d *draft) complete() error {
 	case bad > 0 && !d.options.skipInvalid:
 		return cli.Refuse(fmt.Errorf("no draft: %s invalid, %d refused", cli.Plural(d.rejected, "line is", "lines are"), d.refused),
 			"mend the lines, or leave them out with --skip-invalid")
-	case len(d.decision.Add) > 0 && d.policy.unprotected != "":
+	case len(d.decision.Add) > 0 && d.policy.unprotected != "" && !d.unprotectedAllowed():
 		return cli.Refuse(fmt.Errorf("no draft: %s: %s", blocklist.RuleNeverBlockSet, d.policy.unprotected), "mend the never-block files first")
 	case len(d.decision.Add)+len(d.decision.Withdraw)+len(d.decision.Overrides) == 0:
 		return cli.Refuse(fmt.Errorf("no draft: %s: nothing to decide: %d invalid, %d refused, %d listed already",
@@ -200,8 +223,14 @@ func (d *draft) add() error {
 		return nil
 	}
 	seen := map[string]bool{}
+	expiring := map[string]bool{}
+	soon := d.now().Add(register.Notice)
 	for _, e := range d.inForce {
-		seen[e.Target.RevealKey()] = false
+		if d.reg.Expires(e).After(soon) {
+			seen[e.Target.RevealKey()] = false
+		} else {
+			expiring[e.Target.RevealKey()] = true
+		}
 	}
 	return d.read(d.options.add, func(line source.Line) {
 		if line.ID != 0 {
@@ -220,19 +249,39 @@ func (d *draft) add() error {
 		default:
 			seen[key] = true
 			d.decision.Add = append(d.decision.Add, line.Entry)
+			if expiring[key] {
+				d.renewed++
+			}
 		}
 	})
 }
 
-// refuses runs the guards on one target, and reports what they refuse.
+// refuses runs the guards on one target, and reports what they refuse and
+// flag. What they refuse may be let through by an override of this decision.
 func (d *draft) refuses(line source.Line) bool {
-	found := d.policy.CheckTarget(line.Entry.Target)
-	for _, f := range found {
-		if !f.Flag {
+	refused, flagged := false, false
+	var exceptions []register.Exception
+	for _, f := range d.policy.CheckTarget(line.Entry.Target) {
+		switch {
+		case f.Flag:
+			flagged = true
+			d.report(d.options.add, line, errors.New(f.String()))
+		case slices.Contains(d.lets, f.Rule):
+			exceptions = append(exceptions, register.Exception{Rule: f.Rule, Entry: len(d.decision.Add)})
+			d.report(d.options.add, line, fmt.Errorf("override %v", f))
+		default:
+			refused = true
 			d.report(d.options.add, line, errors.New(f.String()))
 		}
 	}
-	return blocklist.Refuses(found)
+	if refused {
+		return true
+	}
+	if flagged {
+		d.flagged++
+	}
+	d.exceptions = append(d.exceptions, exceptions...)
+	return false
 }
 
 // withdraw takes in the withdrawals: every entry in force that a line means.
@@ -277,32 +326,12 @@ func (d *draft) withdraw() error {
 	})
 }
 
-// override binds the override to the text of the decision that it is for.
-func (d *draft) override() error {
-	if d.options.override == "" {
-		return nil
-	}
-	rule := blocklist.Rule(d.options.override)
-	if rule.Subject() != blocklist.OfDecision {
-		return cli.Misuse(fmt.Errorf("rule %q has no override", rule), "growth has one")
-	}
-	id, err := blocklist.ParseDecisionID(d.options.overrideFor)
-	if err != nil {
-		return cli.Misuse(fmt.Errorf("--for %s: %w", d.options.overrideFor, err), "")
-	}
-	of, err := d.reg.Decision(id)
-	if err != nil {
-		return cli.Misuse(err, "")
-	}
-	d.decision.Overrides = append(d.decision.Overrides, blocklist.Override{Rule: rule, For: id.String(), Digest: of.Digest})
-	return nil
-}
-
 // print tells what became of the lines; made is nil if nothing was drafted.
 func (d *draft) print(made *register.Decision) error {
 	j := draftJSON{
 		Accepted: len(d.decision.Add), Withdrawn: len(d.decision.Withdraw), Rejected: d.rejected, Refused: d.refused,
-		Existing: d.existing, Duplicates: d.duplicates,
+		Existing: d.existing, Duplicates: d.duplicates, Flagged: d.flagged, Renewed: d.renewed,
+		Overridden: len(d.exceptions) + len(d.decision.Overrides),
 	}
 	if made != nil {
 		id := made.ID.String()
@@ -314,11 +343,20 @@ func (d *draft) print(made *register.Decision) error {
 	if made == nil {
 		return nil
 	}
-	_, err := fmt.Fprintf(d.out, `%[1]s: %[2]d to add, %[3]d to withdraw on list %[4]s
+	more := ""
+	for _, m := range []struct {
+		n    int
+		what string
+	}{{d.flagged, "flagged"}, {d.renewed, "renewed"}, {j.Overridden, "overridden"}} {
+		if m.n > 0 {
+			more += fmt.Sprintf(", %d %s", m.n, m.what)
+		}
+	}
+	_, err := fmt.Fprintf(d.out, `%[1]s: %[2]d to add, %[3]d to withdraw on list %[4]s%[11]s
 left out: %[5]d invalid, %[6]d refused, %[7]d listed already, %[8]d said twice
 digest %[9]s
 it needs the approval of %[10]s: vaern decision approve %[1]s --as NAME --key FILE
 `, *j.ID, j.Accepted, j.Withdrawn, d.list.Name, j.Rejected, j.Refused, j.Existing, j.Duplicates, made.Digest,
-		cli.Plural(d.needs(made), "police officer", "police officers"))
+		cli.Plural(d.needs(made), "police officer", "police officers"), more)
 	return err
 }

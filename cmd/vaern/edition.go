@@ -19,6 +19,7 @@ func (a *app) editionCommand() *cobra.Command {
 		a.editionSub("list", "List the published editions kept, the latest first", cobra.NoArgs, &list, (*authority).listEditions),
 		a.editionSub("show [SERIAL]", "Show the MANIFEST of an edition, the latest if none is named", cobra.MaximumNArgs(1), &list, (*authority).showEdition),
 		a.editionSub("verify [SERIAL]", "Check every file of an edition, the latest if none is named", cobra.MaximumNArgs(1), &list, (*authority).verifyEdition),
+		a.rollbackCommand(&list),
 	)
 	c.PersistentFlags().StringVar(&list, "list", "", "`LIST` that is meant, if there are several")
 	return c

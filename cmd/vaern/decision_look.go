@@ -1,0 +1,334 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/cmd/internal/cli"
+	"github.com/vaern/vaern/internal/progress"
+	"github.com/vaern/vaern/internal/register"
+)
+
+// counts sorts the additions of a decision. Each is one of the first five;
+// what is flagged is counted there too.
+type counts struct {
+	New         int `json:"new"`
+	Existing    int `json:"existing"`    // another entry in force lists the same
+	Reactivated int `json:"reactivated"` // was listed before: withdrawn, suspended or expired
+	Covered     int `json:"covered"`     // a domain in force covers it: it adds nothing
+	Refused     int `json:"refused"`     // a guard refuses it, and no override lets it through
+	Flagged     int `json:"flagged"`     // to be looked at again
+}
+
+func (c *counts) String() string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{
+		{c.New, "new"},
+		{c.Existing, "existing"},
+		{c.Reactivated, "reactivated"},
+		{c.Covered, "covered"},
+		{c.Refused, "refused"},
+		{c.Flagged, "flagged"},
+	} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// isNew is what is said of an addition that nothing else lists or did.
+const isNew = "new"
+
+// look holds a decision against what is in force of all others, and, if it is
+// a draft, tries the build that it would lead to.
+type look struct {
+	*authority
+	decision *register.Decision
+	list     *ListConfig
+	policy   *policy
+	counts   counts
+	listed   [blocklist.URL + 1]map[string]blocklist.EntryID // targets in force, by unit
+	added    []blocklist.Listed
+	out      []blocklist.Withdrawal // withdrawn or suspended
+	own      map[blocklist.Override]bool
+	digests  map[string]string // of entries that the decision has itself an override for
+}
+
+func (a *authority) look(d *register.Decision) (*look, error) {
+	l, err := a.listNamed(d.List)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.loadPolicy(l, a.reg.Highest[l.Name])
+	if err != nil {
+		return nil, err
+	}
+	k := &look{authority: a, decision: d, list: l, policy: p, own: map[blocklist.Override]bool{}, digests: map[string]string{}}
+	for _, o := range d.Overrides {
+		k.own[o] = true
+		k.digests[o.For] = ""
+	}
+	if d.Adds == 0 {
+		return k, nil
+	}
+	inForce := a.reg.InForce(l.Name)
+	for u := range k.listed {
+		size := 0
+		if u == int(blocklist.Domain) {
+			size = len(inForce)
+		}
+		k.listed[u] = make(map[string]blocklist.EntryID, size)
+	}
+	for _, e := range inForce {
+		if e.Decision != d.ID {
+			k.listed[e.Target.Unit][e.Target.Reveal()] = e.ID
+		}
+	}
+	return k, nil
+}
+
+// add sorts one addition and returns what is to be said of it.
+func (k *look) add(e blocklist.Entry) []string {
+	k.added = append(k.added, blocklist.Listed{ID: e.ID, Decision: k.decision.ID, Target: e.Target, Category: e.Category})
+	if len(k.own) > 0 {
+		if _, ok := k.digests[e.ID.String()]; ok {
+			k.digests[e.ID.String()] = e.Digest()
+		}
+	}
+	found := []string{k.standing(e)}
+	refused, flagged := false, false
+	for _, f := range k.policy.CheckTarget(e.Target) {
+		switch {
+		case f.Flag:
+			flagged = true
+			found = append(found, fmt.Sprintf("flagged: %s: %s", f.Rule, f.Reason))
+		case k.lets(f.Rule, e.ID.String(), ""):
+			flagged = true
+			found = append(found, fmt.Sprintf("flagged: %s: %s, let through by an override", f.Rule, f.Reason))
+		default:
+			refused = true
+			found = append(found, fmt.Sprintf("refused: %s: %s", f.Rule, f.Reason))
+		}
+	}
+	if flagged {
+		k.counts.Flagged++
+	}
+	if refused {
+		k.counts.Refused++
+		return found[1:]
+	}
+	*k.count(found[0])++
+	return found
+}
+
+func (k *look) count(standing string) *int {
+	switch word, _, _ := strings.Cut(standing, ":"); word {
+	case "existing":
+		return &k.counts.Existing
+	case "covered":
+		return &k.counts.Covered
+	case "reactivated":
+		return &k.counts.Reactivated
+	}
+	return &k.counts.New
+}
+
+// standing says how an addition stands to the other entries.
+func (k *look) standing(e blocklist.Entry) string {
+	text := e.Target.Reveal()
+	if id, ok := k.listed[e.Target.Unit][text]; ok {
+		return fmt.Sprintf("existing: %v lists the same", id)
+	}
+	if e.Target.Unit == blocklist.Host {
+		if id, ok := k.listed[blocklist.Domain][text]; ok {
+			return fmt.Sprintf("covered: by %v", id)
+		}
+	}
+	if e.Target.Unit != blocklist.URL {
+		for _, above, ok := strings.Cut(text, "."); ok; _, above, ok = strings.Cut(above, ".") {
+			if id, ok := k.listed[blocklist.Domain][above]; ok {
+				return fmt.Sprintf("covered: below %v", id)
+			}
+		}
+	}
+	f, was := k.reg.Former(k.decision.List, e.Target)
+	switch {
+	case was && f.ID == e.ID:
+		return fmt.Sprintf("new: and %s since", f.How)
+	case was:
+		return fmt.Sprintf("reactivated: was %v, %s", f.ID, f.How)
+	}
+	return isNew
+}
+
+// lets says whether an override in force, or one of the decision itself, lets
+// something through a rule.
+func (k *look) lets(rule blocklist.Rule, subject, digest string) bool {
+	if k.reg.Overridden(rule, subject, digest) {
+		return true
+	}
+	own, ok := k.digests[subject]
+	if !ok {
+		return false
+	}
+	switch rule.Subject() {
+	case blocklist.OfEntry:
+		digest = own
+		if id, err := blocklist.ParseEntryID(subject); err == nil && own == "" {
+			digest, _ = k.reg.EntryDigest(id) // of another decision
+		}
+	case blocklist.OfDecision:
+		if id, err := blocklist.ParseDecisionID(subject); err == nil {
+			if of, err := k.reg.Decision(id); err == nil {
+				digest = of.Digest
+			}
+		}
+	}
+	return k.own[blocklist.Override{Rule: rule, For: subject, Digest: digest}]
+}
+
+// try runs the build that the decision would lead to if it were in force now,
+// and returns what refuses it.
+func (k *look) try() ([]blocklist.Refusal, error) {
+	b, err := k.presentBuild(k.list, k.policy)
+	if err != nil {
+		return nil, err
+	}
+	leaving := make(map[blocklist.EntryID]bool, len(k.out))
+	explained := make(map[string]bool, len(k.out))
+	for _, w := range k.out {
+		leaving[w.ID] = true
+		explained[w.Target.RevealKey()] = true
+	}
+	entries := make([]blocklist.Listed, 0, len(b.Entries)+len(k.added))
+	for _, e := range b.Entries {
+		if !leaving[e.ID] {
+			entries = append(entries, e)
+		}
+	}
+	b.Entries = append(entries, k.added...)
+	b.Overridden = k.lets
+	if withdrawn := b.Withdrawn; len(explained) > 0 {
+		b.Withdrawn = func(t blocklist.Target) bool { return explained[t.RevealKey()] || withdrawn(t) }
+	}
+	return b.Run().Refused, nil
+}
+
+// presentBuild is the build that compile would run now.
+func (a *authority) presentBuild(l *ListConfig, p *policy) (*blocklist.Build, error) {
+	keys, err := a.editionKeys()
+	if err != nil {
+		return nil, err
+	}
+	var old *published
+	if _, err := os.Stat(a.listDir(l)); !errors.Is(err, os.ErrNotExist) {
+		if old, err = a.previous(a.listDir(l), keys); err != nil {
+			return nil, err
+		}
+	}
+	return a.build(l, p, old, keys)
+}
+
+// details reads the decision's text again and looks at each of its lines.
+func (a *authority) details(d *register.Decision) (decisionJSON, error) {
+	defer progress.Begin(a.err, "checking the decision")()
+	j := a.decisionJSON(d)
+	text, err := a.reg.Text(d.ID)
+	if err != nil {
+		return j, err
+	}
+	var k *look
+	if d.List != blocklist.NoList {
+		if k, err = a.look(d); err != nil {
+			fmt.Fprintf(a.err, "the guards were not run: %v\n", err)
+		}
+	}
+	take := func(change string) func(blocklist.Withdrawal) error {
+		return func(w blocklist.Withdrawal) error {
+			if k != nil {
+				k.out = append(k.out, w)
+			}
+			j.Entries = append(j.Entries, entryJSON{w.ID.String(), change, w.Target.Unit.String(), w.Target.Reveal(), "", []string{}})
+			return nil
+		}
+	}
+	_, err = blocklist.ScanDecision(text, blocklist.Each{
+		Add: func(e blocklist.Entry) error {
+			row := entryJSON{e.ID.String(), "add", e.Target.Unit.String(), e.Target.Reveal(), e.Category, []string{}}
+			if k != nil {
+				row.Findings = k.add(e)
+			}
+			j.Entries = append(j.Entries, row)
+			return nil
+		},
+		Withdraw: take("withdraw"),
+		Suspend:  take("suspend"),
+	})
+	if err != nil {
+		return j, err
+	}
+	for _, o := range d.Officers {
+		if o.Revoke {
+			j.Other = append(j.Other, fmt.Sprintf("revoke officer %s since %s", o.Name, o.Since.Format("2006-01-02T15:04:05Z07:00")))
+		} else {
+			j.Other = append(j.Other, fmt.Sprintf("add officer %s, %s, %s", o.Name, o.Role, o.Key))
+		}
+	}
+	for _, o := range d.Overrides {
+		j.Other = append(j.Other, fmt.Sprintf("override %s for %v with digest %s", o.Rule, o.For, o.Digest))
+	}
+	if k == nil {
+		return j, nil
+	}
+	j.Counts = &k.counts
+	if d.Status == register.Draft && d.AddsAnything() {
+		if j.HeldBack, err = k.try(); err != nil {
+			fmt.Fprintf(a.err, "the guards on the list as a whole were not run: %v\n", err)
+		}
+	}
+	return j, nil
+}
+
+// heldBack says in one line what would refuse a build.
+func (j *decisionJSON) heldBack() string {
+	if len(j.HeldBack) == 0 {
+		return ""
+	}
+	return "would be held back: " + reasons(j.HeldBack)
+}
+
+// summary is one line with counts: what an officer sees before signing.
+func (j *decisionJSON) summary() string {
+	var parts []string
+	if j.Adds > 0 {
+		text := cli.Plural(j.Adds, "addition", "additions")
+		if j.Counts != nil {
+			text += " (" + j.Counts.String() + ")"
+		}
+		parts = append(parts, text)
+	}
+	if j.Withdraws > 0 {
+		parts = append(parts, cli.Plural(j.Withdraws, "withdrawal", "withdrawals"))
+	}
+	if j.Rollback != "" {
+		parts = append(parts, "rollback to edition "+j.Rollback)
+	}
+	if j.Suspends > 0 {
+		parts = append(parts, cli.Plural(j.Suspends, "suspension", "suspensions"))
+	}
+	for i, other := range j.Other {
+		if i == maxReasons {
+			parts = append(parts, fmt.Sprintf("and %d more", len(j.Other)-i))
+			break
+		}
+		parts = append(parts, other)
+	}
+	return strings.Join(parts, ", ")
+}
