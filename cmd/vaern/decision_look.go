@@ -328,7 +328,8 @@ func (j *decisionJSON) summary() string {
 			parts = append(parts, fmt.Sprintf("and %d more", len(j.Other)-i))
 			break
 		}
-		parts = append(parts, other)
+		what, _, _ := strings.Cut(other, " with digest ")
+		parts = append(parts, what)
 	}
 	return strings.Join(parts, ", ")
 }

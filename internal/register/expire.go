@@ -22,8 +22,9 @@ const Notice = 14 * 24 * time.Hour
 
 // Expiry is when an entry in force expires.
 type Expiry struct {
-	ID blocklist.EntryID
-	At time.Time
+	ID     blocklist.EntryID
+	Target blocklist.Target
+	At     time.Time
 }
 
 // Expires returns when an entry in force expires.
@@ -41,7 +42,7 @@ func (s *State) Expiring(name string, until time.Time) []Expiry {
 			last, at = e.Decision, s.Expires(e)
 		}
 		if !at.After(until) {
-			all = append(all, Expiry{e.ID, at})
+			all = append(all, Expiry{e.ID, e.Target, at})
 		}
 	}
 	slices.SortFunc(all, func(a, b Expiry) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })

@@ -112,6 +112,133 @@ func TestForgedHistoryIsRefused(t *testing.T) {
 	}
 }
 
+// The later kinds of record are held against the rules as well: what nobody
+// signed can only say what is so.
+func TestForgedLaterRecordsAreRefused(t *testing.T) {
+	w := longHistory(t)
+	w.decide(w.adding("g.example"), "anna", "bo") // E7 of D10
+	draft := w.draft(w.suspending(7))
+	rejected := w.draft(w.suspending(7))
+	if err := w.Reject(rejected, "no"); err != nil {
+		t.Fatal(err)
+	}
+	now := w.now
+	add := func(kind, subject, body string) func([]record) []record {
+		return func(r []record) []record {
+			return append(r, record{time: now, kind: kind, subject: subject, body: []byte(body)})
+		}
+	}
+	signed := func(change func(*blocklist.Decision)) func([]record) []record {
+		d := blocklist.Decision{Register: w.ID, Environment: "production", List: "csam", ID: rejected + 1, Basis: "forged"}
+		change(&d)
+		text := d.Bytes()
+		body := approval{"anna", 1, w.signText(text, "anna", blocklist.DecisionNamespace)}.bytes()
+		return func(r []record) []record {
+			return append(r, record{time: now, kind: kindDraft, subject: d.ID.String(), body: text},
+				record{time: now, kind: kindApprove, subject: d.ID.String(), body: body})
+		}
+	}
+	seven := []blocklist.Withdrawal{{ID: 7, Target: entry(t, "g.example").Target}}
+	addition := w.adding("z.example").Add
+	addition[0].ID = 8
+	body := func(n int) string {
+		r := w.records()
+		return string(r[find(r, kindExpire, n)].body)
+	}
+	if body(0) != "E2\nE5\n" {
+		t.Fatalf("what expired is %q", body(0))
+	}
+	for name, edit := range map[string]func([]record) []record{
+		"expiry of what is not due": add(kindExpire, "csam", "E7\n"),
+		"expiry a second too early": func(r []record) []record {
+			i := find(r, kindExpire, 0)
+			r[i].time = r[i].time.Add(-time.Second)
+			r[i-1].time = r[i].time
+			return r[:i+1]
+		},
+		"expiry of what is withdrawn": add(kindExpire, "csam", "E1\n"),
+		"expiry of what is suspended": add(kindExpire, "csam", "E4\n"),
+		"expiry twice":                add(kindExpire, "csam", body(0)),
+		"expiry of what never was":    add(kindExpire, "csam", "E99\n"),
+		"expiry on another list":      add(kindExpire, "other", "E7\n"),
+		"expiry of one more": func(r []record) []record {
+			i := find(r, kindExpire, 0)
+			r[i].body = []byte("E2\nE5\nE6\n")
+			return r[:i+1]
+		},
+		"expiry out of order":            func(r []record) []record { i := find(r, kindExpire, 0); r[i].body = []byte("E5\nE2\n"); return r[:i+1] },
+		"expiry of one twice":            func(r []record) []record { i := find(r, kindExpire, 0); r[i].body = []byte("E2\nE2\n"); return r[:i+1] },
+		"expiry without its last LF":     func(r []record) []record { i := find(r, kindExpire, 0); r[i].body = []byte("E2\nE5"); return r[:i+1] },
+		"expiry of nothing":              add(kindExpire, "csam", ""),
+		"urgent for a draft":             add(kindUrgent, "csam", draft.String()),
+		"urgent for a rejected decision": add(kindUrgent, "csam", rejected.String()),
+		"urgent for an addition":         add(kindUrgent, "csam", "D1"),
+		"urgent for an override":         add(kindUrgent, "csam", "D5"),
+		"urgent for nothing":             add(kindUrgent, "csam", "D99"),
+		"urgent for no id":               add(kindUrgent, "csam", ""),
+		"urgent for another list":        add(kindUrgent, "other", "D3"),
+		"urgent before its approval":     func(r []record) []record { i := find(r, kindUrgent, 0); r[i-1], r[i] = r[i], r[i-1]; return r },
+		"rollback with an addition":      signed(func(d *blocklist.Decision) { d.Rollback, d.Suspend, d.Add = 5, seven, addition }),
+		"rollback with a withdrawal":     signed(func(d *blocklist.Decision) { d.Rollback, d.Withdraw = 5, seven }),
+		"rollback with an officer":       signed(func(d *blocklist.Decision) { d.Rollback, d.Officers = 5, revoking("bo", start).Officers }),
+		"rollback with an override": signed(func(d *blocklist.Decision) {
+			d.Rollback, d.Overrides = 5, overriding(blocklist.RuleGrowth, "D1", w.digestOf(1)).Overrides
+		}),
+		"suspension of what does not exist": signed(func(d *blocklist.Decision) { d.Suspend = []blocklist.Withdrawal{{ID: 8, Target: seven[0].Target}} }),
+		"one signature for an override": signed(func(d *blocklist.Decision) {
+			d.Overrides = overriding(blocklist.RuleGrowth, "D1", w.digestOf(1)).Overrides
+		}),
+		"one signature for an addition":      signed(func(d *blocklist.Decision) { d.Add = addition }),
+		"rollback turned to another edition": func(r []record) []record { return swap(t, r, "rollback\t", "rollback\t1") },
+		"rollback turned to more":            func(r []record) []record { return swap(t, r, "~ E4\tdomain\td.", "~ E5\tdomain\te.") },
+		"override turned to another entry":   func(r []record) []record { return swap(t, r, "override\tnever-block\tE2", "override\tnever-block\tE4") },
+	} {
+		if _, err := w.forge(edit); !errors.Is(err, ErrTampered) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// The same by the rules: what is refused above is refused for its reason.
+	for name, edit := range map[string]func([]record) []record{
+		"suspension": signed(func(d *blocklist.Decision) { d.Suspend = seven }),
+		"rollback":   signed(func(d *blocklist.Decision) { d.Rollback, d.Suspend = 5, seven }),
+	} {
+		s, err := w.forge(edit)
+		if err != nil || len(s.InForce("csam")) != 0 || len(s.Suspended("csam")) != 2 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s, err := w.forge(add(kindUrgent, "csam", "D3"))
+	if err != nil || s.UrgentRequest("csam") != w.Head().Records+1 {
+		t.Errorf("urgent: %v", err)
+	}
+	now = now.Add(MaxAge)
+	if s, err = w.forge(add(kindExpire, "csam", "E7\n")); err != nil || len(s.InForce("csam")) != 0 {
+		t.Errorf("expiry: %v", err)
+	}
+}
+
+// records are those of the history.
+func (w *world) records() (all []record) {
+	w.t.Helper()
+	if err := w.store.read(func(r record) error { all = append(all, r); return nil }); err != nil {
+		w.t.Fatal(err)
+	}
+	return all
+}
+
+// swap changes the text of the first draft that holds old.
+func swap(t *testing.T, records []record, old, changed string) []record {
+	t.Helper()
+	for i := range records {
+		if r := &records[i]; r.kind == kindDraft && bytes.Contains(r.body, []byte(old)) {
+			r.body = bytes.Replace(r.body, []byte(old), []byte(changed), 1)
+			return records
+		}
+	}
+	t.Fatalf("%q is in no draft", old)
+	return nil
+}
+
 // What no signature covers can be forged; then the history is another one
 // than the one that MANIFESTs name.
 func TestForgeriesThatOnlyPublicationTells(t *testing.T) {

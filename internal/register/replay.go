@@ -208,7 +208,7 @@ func (s *State) serial(r record) error {
 	}
 	s.Highest[r.subject] = Reservation{serial, f[2], protected}
 	if l := s.lists[r.subject]; l != nil {
-		l.urgent = false
+		l.reserved = r.seq
 	}
 	return nil
 }

@@ -114,7 +114,8 @@ type list struct {
 	sorted    bool
 	gone      map[string]Former  // by target, as unit and text
 	suspended []blocklist.Listed // by id
-	urgent    bool               // something is to be published at once
+	urgent    int64              // record of the last urgent request
+	reserved  int64              // record of the last serial
 }
 
 // Leave says how an entry left.

@@ -12,7 +12,16 @@ import (
 // serial was reserved since.
 func (s *State) Urgent(name string) bool {
 	l := s.lists[name]
-	return l != nil && l.urgent
+	return l != nil && l.urgent > l.reserved
+}
+
+// UrgentRequest returns the number of the record that last asked for an urgent
+// build of a list, answered or not, or zero.
+func (s *State) UrgentRequest(name string) int64 {
+	if l := s.lists[name]; l != nil {
+		return l.urgent
+	}
+	return 0
 }
 
 // urge reads an urgent request for one list. A decision about officers may
@@ -33,7 +42,7 @@ func (s *State) urge(r record) error {
 	case d.List != r.subject && (d.List != blocklist.NoList || blocklist.CheckListName(r.subject) != nil):
 		return errors.New("urgent request for another list")
 	}
-	s.list(r.subject).urgent = true
+	s.list(r.subject).urgent = r.seq
 	return nil
 }
 
