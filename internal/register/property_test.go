@@ -18,7 +18,7 @@ import (
 type act struct {
 	at       time.Time
 	decision int    // D1 is 0
-	kind     string // draft, approve, reject
+	kind     string // draft, approve, reject, expire
 	text     blocklist.Decision
 	officer  string
 	key      string // label of the officer's key
@@ -33,6 +33,8 @@ type model struct {
 	texts   []blocklist.Decision
 	signers [][]string // keys that count, by decision
 	forced  map[blocklist.EntryID]string
+	out     map[blocklist.EntryID]string    // suspended
+	limit   map[blocklist.EntryID]time.Time // when what is in force expires
 	next    blocklist.EntryID
 }
 
@@ -44,7 +46,7 @@ type person struct {
 func (p person) at(t time.Time) bool { return !t.Before(p.from) && (p.to.IsZero() || t.Before(p.to)) }
 
 func onlyRevokes(d blocklist.Decision) bool {
-	return len(d.Add)+len(d.Withdraw) == 0 && !slices.ContainsFunc(d.Officers, func(o blocklist.OfficerChange) bool { return !o.Revoke })
+	return len(d.Add)+len(d.Withdraw)+len(d.Suspend) == 0 && !slices.ContainsFunc(d.Officers, func(o blocklist.OfficerChange) bool { return !o.Revoke })
 }
 
 func quorumOf(d blocklist.Decision) int {
@@ -59,7 +61,10 @@ func quorumOf(d blocklist.Decision) int {
 func compute(acts []act, founders []person) *model {
 	since := map[string]time.Time{}
 	for {
-		m := &model{people: slices.Clone(founders), forced: map[blocklist.EntryID]string{}, next: 1}
+		m := &model{
+			people: slices.Clone(founders), forced: map[blocklist.EntryID]string{}, out: map[blocklist.EntryID]string{},
+			limit: map[blocklist.EntryID]time.Time{}, next: 1,
+		}
 		again := false
 		for _, a := range acts {
 			switch a.kind {
@@ -70,6 +75,12 @@ func compute(acts []act, founders []person) *model {
 				m.next += blocklist.EntryID(len(a.text.Add))
 			case "reject":
 				m.status[a.decision] = Rejected
+			case "expire":
+				for id := range m.forced {
+					if !m.limit[id].After(a.at) {
+						delete(m.forced, id)
+					}
+				}
 			case "approve":
 				again = m.approve(a, since) || again
 			}
@@ -99,10 +110,18 @@ func (m *model) approve(a act, since map[string]time.Time) (again bool) {
 		m.status[a.decision] = Approved
 		for _, e := range d.Add {
 			m.forced[e.ID] = e.Target.Reveal()
+			m.limit[e.ID] = a.at.Add(MaxAge)
 		}
 	}
 	for _, w := range d.Withdraw { // taken away stays away, whoever signed it
 		delete(m.forced, w.ID)
+		delete(m.out, w.ID)
+	}
+	for _, w := range d.Suspend {
+		if name, ok := m.forced[w.ID]; ok {
+			m.out[w.ID] = name
+			delete(m.forced, w.ID)
+		}
 	}
 	for _, c := range d.Officers {
 		if !c.Revoke {
@@ -143,6 +162,11 @@ func (m *model) String() string {
 			fmt.Fprintf(&b, "%v %s\n", id, name)
 		}
 	}
+	for id := blocklist.EntryID(1); id < m.next; id++ {
+		if name, ok := m.out[id]; ok {
+			fmt.Fprintf(&b, "suspended %v %s\n", id, name)
+		}
+	}
 	return b.String()
 }
 
@@ -157,6 +181,9 @@ func view(s *State) string {
 	}
 	for _, e := range s.InForce("csam") {
 		fmt.Fprintf(&b, "%v %s\n", e.ID, e.Target.Reveal())
+	}
+	for _, e := range s.Suspended("csam") {
+		fmt.Fprintf(&b, "suspended %v %s\n", e.ID, e.Target.Reveal())
 	}
 	return b.String()
 }
@@ -188,10 +215,13 @@ func TestStateEqualsTheModel(t *testing.T) {
 		names := []string{"anna", "bo", "carl", "dora"}
 		for step := range rapid.IntRange(5, 40).Draw(rt, "steps") {
 			w.tick(time.Duration(rapid.IntRange(-1, 3).Draw(rt, "tick")) * time.Second)
+			if rapid.IntRange(0, 9).Draw(rt, "months") == 0 {
+				w.tick(MaxAge / 2)
+			}
 			m := compute(acts, founders)
 			now := w.moment()
 			d, name := blocklist.Decision{List: "csam", Basis: "x"}, rapid.SampledFrom(names).Draw(rt, "name")
-			what := rapid.SampledFrom([]string{"add", "withdraw", "hire", "revoke", "approve", "approve", "approve", "approve", "reject"}).Draw(rt, "what")
+			what := rapid.SampledFrom([]string{"add", "add", "withdraw", "suspend", "rollback", "expire", "hire", "revoke", "approve", "approve", "approve", "approve", "reject"}).Draw(rt, "what")
 			open := slices.Index(m.status, Draft)
 			switch what {
 			case "add":
@@ -200,6 +230,24 @@ func TestStateEqualsTheModel(t *testing.T) {
 				for id, target := range m.forced {
 					d.Withdraw = []blocklist.Withdrawal{{ID: id, Target: entry(t, target).Target}}
 				}
+			case "suspend":
+				for id, target := range m.forced {
+					d.Suspend = []blocklist.Withdrawal{{ID: id, Target: entry(t, target).Target}}
+				}
+			case "rollback":
+				for _, e := range w.InForce("csam") {
+					if rapid.Bool().Draw(rt, "since") {
+						d.Suspend = append(d.Suspend, blocklist.Withdrawal{ID: e.ID, Target: e.Target})
+					}
+				}
+				if len(d.Suspend) > 0 {
+					d.Rollback = 5
+				}
+			case "expire":
+				if _, err := w.Expire("csam"); err != nil {
+					rt.Fatal(err)
+				}
+				acts = append(acts, act{at: now, kind: "expire"})
 			case "hire":
 				newest := fmt.Sprintf("%s %d", name, step)
 				d.Officers = []blocklist.OfficerChange{w.officer(name, newest, blocklist.Police)}
@@ -252,7 +300,7 @@ func TestStateEqualsTheModel(t *testing.T) {
 					acts = append(acts, act{at: now, kind: "approve", decision: open, officer: name, key: key, took: len(m.signers[open])+1 >= quorumOf(text)})
 				}
 			}
-			if len(d.Add)+len(d.Withdraw)+len(d.Officers) > 0 {
+			if len(d.Add)+len(d.Withdraw)+len(d.Suspend)+len(d.Officers) > 0 {
 				d.Add = slices.Clone(d.Add)
 				if _, err := w.NewDraft(d, 0); err != nil {
 					rt.Fatal(err)
