@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
@@ -144,7 +145,7 @@ func (k *look) count(standing string) *int {
 func (k *look) standing(e blocklist.Entry) string {
 	text := e.Target.Reveal()
 	if id, ok := k.listed[e.Target.Unit][text]; ok {
-		return fmt.Sprintf("existing: %v lists the same", id)
+		return fmt.Sprintf("existing: %v lists the same%s", id, k.until(id))
 	}
 	if e.Target.Unit == blocklist.Host {
 		if id, ok := k.listed[blocklist.Domain][text]; ok {
@@ -166,6 +167,20 @@ func (k *look) standing(e blocklist.Entry) string {
 		return fmt.Sprintf("reactivated: was %v, %s", f.ID, f.How)
 	}
 	return isNew
+}
+
+// until says when an entry expires, if that is announced: an addition of the
+// same then renews it.
+func (k *look) until(id blocklist.EntryID) string {
+	d, err := k.reg.DecisionOf(id)
+	if err != nil {
+		return ""
+	}
+	at := d.Decided.Add(register.MaxAge)
+	if at.After(k.now().Add(register.Notice)) {
+		return ""
+	}
+	return ", until " + at.Format(time.DateOnly)
 }
 
 // lets says whether an override in force, or one of the decision itself, lets
@@ -276,7 +291,7 @@ func (a *authority) details(d *register.Decision) (decisionJSON, error) {
 	}
 	for _, o := range d.Officers {
 		if o.Revoke {
-			j.Other = append(j.Other, fmt.Sprintf("revoke officer %s since %s", o.Name, o.Since.Format("2006-01-02T15:04:05Z07:00")))
+			j.Other = append(j.Other, fmt.Sprintf("revoke officer %s since %s", o.Name, o.Since.Format(time.RFC3339)))
 		} else {
 			j.Other = append(j.Other, fmt.Sprintf("add officer %s, %s, %s", o.Name, o.Role, o.Key))
 		}
