@@ -47,6 +47,8 @@ func (c *counts) String() string {
 // isNew is what is said of an addition that nothing else lists or did.
 const isNew = "new"
 
+var plainlyNew = []string{isNew}
+
 // look holds a decision against what is in force of all others, and, if it is
 // a draft, tries the build that it would lead to.
 type look struct {
@@ -103,9 +105,14 @@ func (k *look) add(e blocklist.Entry) []string {
 			k.digests[e.ID.String()] = e.Digest()
 		}
 	}
-	found := []string{k.standing(e)}
+	standing, findings := k.standing(e), k.policy.CheckTarget(e.Target)
+	if standing == isNew && len(findings) == 0 { // as most are
+		k.counts.New++
+		return plainlyNew
+	}
+	found := []string{standing}
 	refused, flagged := false, false
-	for _, f := range k.policy.CheckTarget(e.Target) {
+	for _, f := range findings {
 		switch {
 		case f.Flag:
 			flagged = true
@@ -125,7 +132,7 @@ func (k *look) add(e blocklist.Entry) []string {
 		k.counts.Refused++
 		return found[1:]
 	}
-	*k.count(found[0])++
+	*k.count(standing)++
 	return found
 }
 
@@ -212,6 +219,7 @@ func (k *look) lets(rule blocklist.Rule, subject, digest string) bool {
 // try runs the build that the decision would lead to if it were in force now,
 // and returns what refuses it.
 func (k *look) try() ([]blocklist.Refusal, error) {
+	clear(k.listed[:]) // a million names are some hundred megabytes
 	b, err := k.presentBuild(k.list, k.policy)
 	if err != nil {
 		return nil, err
