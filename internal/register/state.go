@@ -257,7 +257,7 @@ func (l *list) takeOut(out []blocklist.Withdrawal, how Leave) []blocklist.Listed
 	for _, w := range out {
 		key := w.Target.RevealKey()
 		i, ok := place(l.entries, w.ID)
-		if !ok || l.entries[i].Decision == 0 || l.entries[i].Target.RevealKey() != key {
+		if !ok || l.entries[i].Target.RevealKey() != key {
 			continue
 		}
 		if how == WasSuspended {
