@@ -339,8 +339,10 @@ func (r *Register) Reject(id blocklist.DecisionID, reason string) error {
 
 // Reserve takes the next serial for a list before anything is written under
 // it; known are serials found elsewhere. Reserved means used: if the process
-// dies now, the number is never given again.
-func (r *Register) Reserve(list string, known []blocklist.Serial, policy string, protected int) (blocklist.Serial, error) {
+// dies now, the number is never given again. What the guards are goes on record
+// with it: a digest, and how many names the never-block files hold, together
+// and each.
+func (r *Register) Reserve(list string, known []blocklist.Serial, policy string, protected int, files ...FileNames) (blocklist.Serial, error) {
 	var serial blocklist.Serial
 	err := r.change(func() ([]record, error) {
 		reserved := r.Highest[list].Serial
@@ -353,7 +355,7 @@ func (r *Register) Reserve(list string, known []blocklist.Serial, policy string,
 			}
 		}
 		serial = highest.Next(r.now())
-		return []record{{kind: kindSerial, subject: list, body: fmt.Appendf(nil, "%v %d %s", serial, protected, policy)}}, nil
+		return []record{{kind: kindSerial, subject: list, body: Reservation{serial, policy, protected, files}.bytes()}}, nil
 	})
 	return serial, err
 }

@@ -3,7 +3,6 @@ package register
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -187,28 +186,4 @@ func (s *State) draftOf(subject string) (*Decision, error) {
 		err = fmt.Errorf("%v is %s already", id, d.Status)
 	}
 	return d, err
-}
-
-// serial reads "serial protected policy".
-func (s *State) serial(r record) error {
-	f := strings.Fields(string(r.body))
-	if len(f) != 3 {
-		return errors.New("not a reservation")
-	}
-	serial, err := blocklist.ParseSerial(f[0])
-	if err != nil {
-		return err
-	}
-	protected, err := strconv.Atoi(f[1])
-	if err != nil {
-		return errors.New("not a reservation")
-	}
-	if old := s.Highest[r.subject].Serial; old != 0 && !serial.After(old) {
-		return fmt.Errorf("serial %v is not after %v, which was reserved before", serial, old)
-	}
-	s.Highest[r.subject] = Reservation{serial, f[2], protected}
-	if l := s.lists[r.subject]; l != nil {
-		l.reserved = r.seq
-	}
-	return nil
 }

@@ -2,6 +2,7 @@ package register
 
 import (
 	"math"
+	"reflect"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func TestReserveNeverRepeats(t *testing.T) {
 		if last != 0 && !serial.After(last) {
 			t.Errorf("step %d: %v after %v", i, serial, last)
 		}
-		if last = serial; w.opened("production").Highest["csam"] != (Reservation{serial, "policy", i}) {
+		if last = serial; !reflect.DeepEqual(w.opened("production").Highest["csam"], Reservation{serial, "policy", i, nil}) {
 			t.Errorf("step %d: opened with %v", i, w.Highest["csam"])
 		}
 		// The process dies here: nothing was published under that serial, and
@@ -85,4 +86,42 @@ func TestReservationIsReadable(t *testing.T) {
 		w.same()
 	}
 	w.refused(func() error { _, err := w.Reserve("csam", nil, "", 1); return err }(), "not a reservation")
+}
+
+// Each never-block file is on record by itself, whatever it is called.
+func TestReservationCountsEachFile(t *testing.T) {
+	w := founded(t, "production")
+	files := []FileNames{{"never block.txt", 8000}, {"a=b&c/+.txt", 0}, {"\u00e6\n.txt", 17}}
+	serial, err := w.Reserve("csam", nil, "policy", 8001, files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := w.opened("production").Highest["csam"]
+	if !reflect.DeepEqual(got, Reservation{serial, "policy", 8001, files}) {
+		t.Errorf("opened with %v", got)
+	}
+	if got.Held("never block.txt") != 8000 || got.Held("other") != 0 {
+		t.Error("the wrong file was counted")
+	}
+	w.same()
+}
+
+func TestReservationsOfOlderProgramsCount(t *testing.T) {
+	for body, want := range map[string]*Reservation{
+		"1795435200 12 abc":              {1795435200, "abc", 12, nil},
+		"1795435200 12 abc a.txt=12 b=0": {1795435200, "abc", 12, []FileNames{{"a.txt", 12}, {"b", 0}}},
+		"1795435200 12":                  nil,
+		"1795435200 12 abc a.txt":        nil,
+		"1795435200 12 abc a.txt=-1":     nil,
+		"1795435200 12 abc =1":           nil,
+		"1795435200 12 abc a=1 a=1":      nil,
+		"1795435200 12 abc %zz=1":        nil,
+		"1795435200 twelve abc":          nil,
+		"01795435200 12 abc":             nil,
+	} {
+		got, err := parseReservation([]byte(body))
+		if want == nil && err == nil || want != nil && (err != nil || !reflect.DeepEqual(got, *want)) {
+			t.Errorf("%q: %v, %v", body, got, err)
+		}
+	}
 }

@@ -135,14 +135,6 @@ type Former struct {
 	How Leave
 }
 
-// Reservation is the highest serial that was ever reserved for a list, and
-// what the guards were when it was.
-type Reservation struct {
-	Serial    blocklist.Serial
-	Policy    string // digest of quorum, guards and never-block files
-	Protected int    // names in the never-block files
-}
-
 // Head names the end of the history, as MANIFEST does.
 func (s *State) Head() blocklist.RegisterHead {
 	return blocklist.RegisterHead{Records: s.head.seq, Hash: s.head.hex()}
