@@ -1,23 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/dnsfeed"
-	"github.com/vaern/vaern/internal/durable"
 	"github.com/vaern/vaern/internal/register"
 )
-
-// maxNeverBlock bounds a never-block file, in octets: some ten million names.
-const maxNeverBlock = 256 << 20
 
 // policy is what a list's additions are held against now.
 type policy struct {
@@ -26,11 +20,12 @@ type policy struct {
 	// wait until it is mended.
 	unprotected string
 	digest      string // of quorum, guards and never-block files
+	files       []register.FileNames
+	fileState   string // digest of the never-block files: what an override is bound to
 }
 
 // loadPolicy reads the never-block files. last is what they held when the
-// list was last compiled: a file that lost half of its names since is a
-// mistake until somebody says otherwise.
+// list was last published.
 func (c *Config) loadPolicy(l *ListConfig, last register.Reservation) (*policy, error) {
 	p := &policy{Policy: &blocklist.Policy{
 		Protected: blocklist.NewProtected(),
@@ -50,23 +45,8 @@ func (c *Config) loadPolicy(l *ListConfig, last register.Reservation) (*policy, 
 	}
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%v %v %v %v %v %s", c.Quorum, l.maxGrowth(), l.maxShrink(), l.zone(), p.Own, l.TestName)
-	for _, file := range l.Guards.NeverBlock {
-		data, err := durable.ReadRegular(file, maxNeverBlock)
-		fmt.Fprintf(hash, " %x", sha256.Sum256(data))
-		if err == nil {
-			var n int
-			n, err = p.Protected.Read(bytes.NewReader(data))
-			if err == nil && n == 0 {
-				err = errors.New("it is empty")
-			}
-		}
-		if err != nil && p.unprotected == "" {
-			p.unprotected = fmt.Sprintf("never-block file %s: %v", filepath.Base(file), unwrapPath(err))
-		}
-	}
-	if now := p.Protected.Len(); p.unprotected == "" && now*2 < last.Protected {
-		p.unprotected = fmt.Sprintf("never-block files hold %d names, %d when the list was last compiled", now, last.Protected)
-	}
+	c.readNeverBlock(p, l, last)
+	fmt.Fprintf(hash, " %s", p.fileState)
 	p.digest = hex.EncodeToString(hash.Sum(nil))
 	return p, p.checkTestName(l)
 }
