@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/register"
-	"github.com/vaern/vaern/internal/sshsig"
 )
 
 func (a *app) checkCommand() *cobra.Command {
@@ -18,8 +17,13 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Check configuration, register, keys and editions",
 		Long: `Replays the history of the register with its chain and all signatures, checks
-the officers file, the never-block files, the signing key and the latest
-edition of each list, and says what waits for somebody.`,
+the officers file, the never-block files, the signing key and the editions of
+each list, and says what waits for somebody and what ends within 14 days.
+
+It ends with 1 if there is a problem: a guard holds additions back, or would
+refuse what is published; a never-block file is missing or lost half of its
+names; an edition has expired or soon will, is damaged, or lags behind what was
+decided for more than two scheduled times; an urgent withdrawal waits.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return a.with((*authority).check)
@@ -35,110 +39,81 @@ type checkJSON struct {
 	Officers int      `json:"officers"`
 	Drafts   []string `json:"drafts"`
 	Problems []string `json:"problems"`
+	Notices  []string `json:"notices"`
+}
+
+// report collects what check finds.
+type report struct {
+	problems []string
+	notices  []string
+}
+
+func (r *report) problem(err error) {
+	if err != nil {
+		r.problems = append(r.problems, err.Error())
+	}
+}
+
+func (r *report) notice(format string, args ...any) {
+	r.notices = append(r.notices, fmt.Sprintf(format, args...))
 }
 
 func (a *authority) check() error {
-	j := checkJSON{
-		Records: a.reg.Head().Records, Head: a.reg.Head().Hash, Officers: len(a.reg.Officers),
-		Drafts: []string{}, Problems: []string{},
-	}
-	for _, d := range a.reg.Decisions {
-		if d.Status == register.Draft {
-			j.Drafts = append(j.Drafts, d.ID.String())
-		}
-	}
-	problem := func(err error) {
-		if err != nil {
-			j.Problems = append(j.Problems, err.Error())
-		}
-	}
-	problem(a.checkSigningKey())
+	r := &report{problems: []string{}, notices: []string{}}
+	r.problem(a.checkSigner())
 	if police := a.reg.Police(a.now()); a.reg.Founded() && police < a.Quorum.Add {
-		problem(fmt.Errorf("quorum.add is %d, and there are %d police officers: nothing can be added", a.Quorum.Add, police))
+		r.problem(fmt.Errorf("quorum.add is %d, and there are %d police officers: nothing can be added", a.Quorum.Add, police))
 	}
 	if _, err := os.Stat(a.Editions); err != nil {
-		problem(fmt.Errorf("editions: %w", err))
+		r.problem(fmt.Errorf("editions: %w", err))
 	}
 	for i := range a.Lists {
-		problem(a.checkList(&a.Lists[i]))
+		a.checkList(&a.Lists[i], r)
+	}
+	if err := a.printReport(r); err != nil {
+		return err
+	}
+	if len(r.problems) > 0 {
+		return errors.New(cli.Plural(len(r.problems), "problem", "problems") + " found")
+	}
+	return nil
+}
+
+func (a *authority) printReport(r *report) error {
+	head := a.reg.Head()
+	drafts := []string{}
+	for _, d := range a.reg.Decisions {
+		if d.Status == register.Draft {
+			drafts = append(drafts, d.ID.String())
+		}
 	}
 	if a.json {
-		if err := cli.PrintJSON(a.out, j); err != nil {
-			return err
-		}
-	} else {
-		fmt.Fprintf(a.out, "register: %d records, chain and signatures are whole, head %s\n", j.Records, j.Head)
-		fmt.Fprintf(a.out, "officers: %d; decisions: %d, of which %d are drafts\n", j.Officers, len(a.reg.Decisions), len(j.Drafts))
-		for _, d := range a.reg.Decisions {
-			if d.Status == register.Draft {
-				fmt.Fprintf(a.out, "waiting: %v on list %s, approved by %d of %d\n", d.ID, d.List, d.Valid(), a.needs(d))
-			}
-		}
-		for _, p := range j.Problems {
-			fmt.Fprintf(a.err, "problem: %s\n", p)
+		return cli.PrintJSON(a.out, checkJSON{head.Records, head.Hash, len(a.reg.Officers), drafts, r.problems, r.notices})
+	}
+	fmt.Fprintf(a.out, "register: %d records, chain and signatures are whole, head %s\n", head.Records, head.Hash)
+	fmt.Fprintf(a.out, "officers: %d; decisions: %d, of which %d are drafts\n", len(a.reg.Officers), len(a.reg.Decisions), len(drafts))
+	for _, d := range a.reg.Decisions {
+		if d.Status == register.Draft {
+			fmt.Fprintf(a.out, "waiting: %v on list %s, approved by %d of %d\n", d.ID, d.List, d.Valid(), a.needs(d))
 		}
 	}
-	if len(j.Problems) > 0 {
-		return errors.New(cli.Plural(len(j.Problems), "problem", "problems") + " found")
+	for _, n := range r.notices {
+		fmt.Fprintf(a.out, "notice: %s\n", n)
+	}
+	for _, p := range r.problems {
+		fmt.Fprintf(a.err, "problem: %s\n", p)
 	}
 	return nil
 }
 
-// checkSigningKey signs a probe, and verifies it as a reader would.
-func (a *authority) checkSigningKey() error {
-	keys, err := a.editionKeys()
-	if err != nil {
-		return err
+// announceExpiries says which entries end soon, by id and day.
+func (a *authority) announceExpiries(l *ListConfig, r *report) {
+	soon := a.expiring(l, a.now().Add(expiryNotice))
+	for i, e := range soon {
+		if i == maxReasons {
+			r.notice("list %s: and %d more entries end within 14 days", l.Name, len(soon)-i)
+			return
+		}
+		r.notice("list %s: %v ends on %s unless a decision lists it again", l.Name, e.ID, e.At.UTC().Format(time.DateOnly))
 	}
-	signer, closer, err := sshsig.LoadSigner(a.SigningKey, a.passphrase)
-	if err != nil {
-		return fmt.Errorf("signing key: %w", err)
-	}
-	defer closer.Close()
-	// The namespace is the real one: whether the key may sign editions is the
-	// question. The text is no MANIFEST, so the signature is worth nothing.
-	probe := []byte("vaern check: not an edition\n")
-	sig, err := sshsig.Sign(signer, blocklist.EditionNamespace, probe)
-	if err != nil {
-		return fmt.Errorf("signing key: %w", err)
-	}
-	if _, err := keys.Verify(blocklist.EditionPrincipal, blocklist.EditionNamespace, probe, sig, a.now()); err != nil {
-		return fmt.Errorf("signing key: readers would refuse it: %w", err)
-	}
-	return nil
-}
-
-func (a *authority) checkList(l *ListConfig) error {
-	p, err := a.loadPolicy(l, a.reg.Highest[l.Name])
-	if err != nil {
-		return err
-	}
-	if p.unprotected != "" {
-		return fmt.Errorf("list %s: %s: %s", l.Name, blocklist.RuleNeverBlockSet, p.unprotected)
-	}
-	if _, err := os.Stat(a.listDir(l)); errors.Is(err, os.ErrNotExist) {
-		return nil // not compiled yet
-	}
-	keys, err := a.editionKeys()
-	if err != nil {
-		return err
-	}
-	old, err := a.previous(a.listDir(l), keys)
-	if err != nil || old == nil {
-		return err
-	}
-	b, err := a.build(l, p, old, keys)
-	if err != nil {
-		return err
-	}
-	if o := b.Run(); len(o.Refused)+len(o.Flagged) > 0 {
-		return fmt.Errorf("list %s: decide on these, or mend the never-block files: %s", l.Name, reasons(append(o.Refused, o.Flagged...)))
-	}
-	if err := old.CheckContents(); err != nil {
-		return fmt.Errorf("list %s: %w", l.Name, err)
-	}
-	if now := a.now(); !now.Before(old.Expires) {
-		return fmt.Errorf("list %s: edition %v expired at %s", l.Name, old.Serial, old.Expires)
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/robfig/cron/v3"
 
@@ -32,6 +33,7 @@ type Config struct {
 	SigningKey  string       `toml:"signing_key"`  // private key file, or agent:SHA256:...
 	EditionKeys string       `toml:"edition_keys"` // allowed_signers of editions
 	Officers    string       `toml:"officers"`     // allowed_signers of officers, written by vaern
+	Metrics     string       `toml:"metrics"`      // file for Prometheus, written by vaern run; "": none
 	Quorum      Quorum       `toml:"quorum"`
 	Lists       []ListConfig `toml:"list"`
 
@@ -88,7 +90,7 @@ func loadConfig(given string) (*Config, error) {
 	if err := config.Load(path, c); err != nil {
 		return nil, cli.Misuse(err, "")
 	}
-	for _, p := range []*string{&c.Register, &c.Editions, &c.EditionKeys, &c.Officers} {
+	for _, p := range []*string{&c.Register, &c.Editions, &c.EditionKeys, &c.Officers, &c.Metrics} {
 		*p = config.Resolve(path, *p)
 	}
 	if !strings.HasPrefix(c.SigningKey, "agent:") {
@@ -187,13 +189,36 @@ func (l *ListConfig) check() error {
 	if _, err := absolute(l.TestName); err != nil {
 		return fmt.Errorf("test_name: %w", err)
 	}
-	if _, err := cron.ParseStandard(l.Schedule); err != nil {
+	if err := l.checkTimes(); err != nil {
 		return fmt.Errorf("schedule: %w", err)
+	}
+	switch {
+	case l.Keep < 1:
+		return errors.New("keep is below 1")
+	case l.ValidFor.Duration < time.Minute:
+		return errors.New("valid_for is below a minute")
 	}
 	for _, limit := range []blocklist.Limit{l.maxGrowth(), l.maxShrink()} {
 		if limit.Count < 0 || !(limit.Percent >= 0 && limit.Percent <= 100) { // not a number is neither
 			return errors.New("a limit has a count below 0, or a percent that is not from 0 to 100")
 		}
+	}
+	return nil
+}
+
+// checkTimes refuses a schedule that never comes, and one in a time zone: the
+// hour that a zone skips or repeats in a year must not be one without a
+// compile.
+func (l *ListConfig) checkTimes() error {
+	if strings.Contains(l.Schedule, "TZ=") {
+		return errors.New("it is in UTC, without a time zone")
+	}
+	s, err := cron.ParseStandard(l.Schedule)
+	if err != nil {
+		return err
+	}
+	if s.Next(time.Unix(0, 0).UTC()).IsZero() {
+		return errors.New("there is no such time")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"text/tabwriter"
 	"time"
@@ -15,9 +16,11 @@ import (
 
 func (a *app) editionCommand() *cobra.Command {
 	var list string
-	c := cli.Group("edition", "List, show and verify what is published",
+	c := cli.Group("edition", "List, show, compare and verify what is published",
 		a.editionSub("list", "List the published editions kept, the latest first", cobra.NoArgs, &list, (*authority).listEditions),
 		a.editionSub("show [SERIAL]", "Show the MANIFEST of an edition, the latest if none is named", cobra.MaximumNArgs(1), &list, (*authority).showEdition),
+		a.editionFile("cat SERIAL FILE", "Write a file of an edition: a text in plain form, any other as it is stored", cobra.ExactArgs(2), &list, (*authority).catEdition),
+		a.editionSub("diff A B", "Write what edition B blocks and A does not (+), and the other way round (-)", cobra.ExactArgs(2), &list, (*authority).diffEditions),
 		a.editionSub("verify [SERIAL]", "Check every file of an edition, the latest if none is named", cobra.MaximumNArgs(1), &list, (*authority).verifyEdition),
 		a.rollbackCommand(&list),
 	)
@@ -25,9 +28,17 @@ func (a *app) editionCommand() *cobra.Command {
 	return c
 }
 
-// editionSub is one command about the editions of one list.
+// editionSub is one command about the editions of one list, which prints data.
 func (a *app) editionSub(use, short string, args cobra.PositionalArgs, list *string, run func(*authority, *ListConfig, []string) error) *cobra.Command {
-	c := &cobra.Command{
+	c := a.editionFile(use, short, args, list, run)
+	c.Flags().BoolVar(&a.json, "json", false, "print JSON")
+	return c
+}
+
+// editionFile is one command about the editions of one list, which prints a
+// file.
+func (a *app) editionFile(use, short string, args cobra.PositionalArgs, list *string, run func(*authority, *ListConfig, []string) error) *cobra.Command {
+	return &cobra.Command{
 		Use: use, Short: short, Args: args,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.with(func(auth *authority) error {
@@ -39,8 +50,6 @@ func (a *app) editionSub(use, short string, args cobra.PositionalArgs, list *str
 			})
 		},
 	}
-	c.Flags().BoolVar(&a.json, "json", false, "print JSON")
-	return c
 }
 
 type editionJSON struct {
@@ -88,7 +97,11 @@ func (a *authority) openEdition(l *ListConfig, args []string) (*blocklist.Editio
 		if err != nil {
 			return nil, cli.Misuse(err, "vaern edition list shows the serials")
 		}
-		return blocklist.Open(filepath.Join(a.listDir(l), serial.String()), keys)
+		dir := filepath.Join(a.listDir(l), serial.String())
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			return nil, cli.Fail(fmt.Errorf("list %s has no edition %v, or does not keep it any more", l.Name, serial), "vaern edition list shows those that are kept")
+		}
+		return blocklist.Open(dir, keys)
 	}
 	e, err := blocklist.OpenLatest(a.listDir(l), keys)
 	if err == nil && e == nil {

@@ -103,10 +103,10 @@ func (a *authority) rollBack(l *ListConfig, serial string, o rollbackOptions) er
 // compileSoon compiles a list, and waits for another vaern that does so now:
 // it may have looked at the register before the rollback.
 func (a *authority) compileSoon(list string) error {
-	err := a.compile(list)
+	err := a.compile(compileOptions{list: list})
 	for n := 0; n < 100 && errors.Is(err, durable.ErrLocked); n++ {
 		time.Sleep(500 * time.Millisecond)
-		err = a.compile(list)
+		err = a.compile(compileOptions{list: list})
 	}
 	return err
 }

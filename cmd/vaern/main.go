@@ -24,6 +24,7 @@ type app struct {
 	out    io.Writer
 	err    io.Writer
 	clock  func() time.Time // the real one; commands use the clock of their configuration
+	kept   *editionSigner   // an edition key whose passphrase is not asked for again
 }
 
 func main() {
@@ -47,14 +48,15 @@ when enough police officers have signed it with their own keys.
   vaern officer add anna --role police --pubkey anna.pub
   vaern decision new --add FILE --basis "case 17"
   vaern decision approve D1 --as anna --key anna
-  vaern compile                     build, check, sign and publish`,
+  vaern compile                     build, check, sign and publish
+  vaern run                         the same, on schedule`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentFlags().StringVar(&a.config, "config", "", "configuration `FILE` (default vaern.toml here, then in /etc/vaern)")
 	root.AddCommand(
 		a.initCommand(), a.officerCommand(), a.decisionCommand(), a.compileCommand(),
-		a.editionCommand(), a.checkCommand(), a.demoCommand(),
+		a.runCommand(), a.editionCommand(), a.checkCommand(), a.demoCommand(),
 	)
 	return root
 }

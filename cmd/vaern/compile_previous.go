@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/cmd/internal/cli"
+	"github.com/vaern/vaern/internal/sshsig"
+)
+
+// published is the latest edition and those before it.
+type published struct {
+	*blocklist.Edition
+	history []*blocklist.Edition // the latest first
+	gap     error                // why history ends before its end
+	set     *blocklist.Set
+}
+
+// previous opens the latest edition, or returns nil if there is none. An
+// edition that the register knows nothing of means that the register is an
+// old copy: it would publish again what was withdrawn since.
+func (a *authority) previous(dir string, keys *sshsig.AllowedSigners) (*published, error) {
+	e, err := blocklist.OpenLatest(dir, keys)
+	if err != nil {
+		return nil, err
+	}
+	lost := e == nil
+	if lost {
+		if e, err = a.newest(dir, keys); err != nil || e == nil {
+			return nil, err
+		}
+	}
+	known, err := a.reg.Includes(e.Register)
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		return nil, cli.Refuse(fmt.Errorf("edition %v was made from a register that this one does not continue", e.Serial),
+			"the register is an old copy or another one: restore the newest backup")
+	}
+	set, err := e.Set()
+	if err != nil {
+		return nil, err
+	}
+	old := &published{Edition: e, set: set, history: []*blocklist.Edition{e}}
+	if lost {
+		return old, nil
+	}
+	if old.history, old.gap = blocklist.History(dir, keys); len(old.history) == 0 {
+		return nil, old.gap
+	}
+	return old, nil
+}
+
+// adopt is for a list without a latest edition. Either it never had one, or
+// the process died just before the first was made the latest, or somebody
+// lost the file: then the newest whole edition that this register made is the
+// latest. To begin again without it would be a second branch, which servers
+// and providers refuse.
+func (a *authority) adopt(dir string, keys *sshsig.AllowedSigners) error {
+	if latest, err := blocklist.Latest(dir); err != nil || latest != 0 {
+		return err
+	}
+	newest, err := a.newest(dir, keys)
+	if err != nil || newest == nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "the file %s was missing: %v is the newest edition\n", filepath.Join(dir, "latest"), newest.Serial)
+	return blocklist.MakeLatest(dir, newest.Serial)
+}
+
+// newest opens the newest edition in dir, of which all must be whole, or
+// returns nil if there is none.
+func (a *authority) newest(dir string, keys *sshsig.AllowedSigners) (*blocklist.Edition, error) {
+	serials, err := blocklist.Serials(dir)
+	if err != nil {
+		return nil, err
+	}
+	var newest *blocklist.Edition
+	for _, serial := range serials {
+		e, err := blocklist.Open(filepath.Join(dir, serial.String()), keys)
+		if err != nil {
+			return nil, cli.Fail(fmt.Errorf("there is no latest edition: %w", err), "restore editions from a backup, or remove what is damaged")
+		}
+		if known, err := a.reg.Includes(e.Register); err != nil || !known {
+			return nil, cli.Refuse(fmt.Errorf("edition %v was made from a register that this one does not continue", serial), "restore the newest backup")
+		}
+		if newest == nil || e.Serial.After(newest.Serial) {
+			newest = e
+		}
+	}
+	return newest, nil
+}
+
+// build puts together what the build of a list needs to know.
+func (a *authority) build(l *ListConfig, p *policy, old *published, keys *sshsig.AllowedSigners) (*blocklist.Build, error) {
+	target, err := testTarget(l)
+	if err != nil {
+		return nil, err
+	}
+	now := a.now().UTC()
+	b := &blocklist.Build{
+		List:        l.Name,
+		Policy:      p.Policy,
+		Entries:     a.reg.InForce(l.Name),
+		Standing:    []blocklist.Row{{Target: target, Category: blocklist.StandingCategory}},
+		Today:       moment(now, old).Format(time.DateOnly),
+		Now:         now,
+		Withdrawn:   func(t blocklist.Target) bool { return a.reg.WasListed(l.Name, t) },
+		Overridden:  a.reg.Overridden,
+		Unprotected: p.unprotected,
+		State:       map[blocklist.Rule]string{blocklist.RuleNeverBlockSet: p.fileState},
+	}
+	if old == nil {
+		return b, nil
+	}
+	b.Previous, b.Created = old.set, old.Created
+	b.State[blocklist.RuleClock] = blocklist.Digest(old.Bytes())
+	b.Baseline = old.set
+	base := blocklist.Baseline(old.history, now)
+	if base.Serial != old.Serial {
+		e, err := blocklist.Open(base.Dir, keys)
+		if err == nil {
+			b.Baseline, err = e.Set()
+		}
+		if err != nil {
+			b.Uncounted = err.Error()
+		}
+	}
+	if old.gap != nil && base.Age(now) < growthWindow { // the edition to count against may lie beyond the gap
+		b.Uncounted = old.gap.Error()
+	}
+	return b, nil
+}
+
+// growthWindow is how far back growth is counted.
+const growthWindow = 24 * time.Hour

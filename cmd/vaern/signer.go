@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/cmd/internal/cli"
+	"github.com/vaern/vaern/internal/sshsig"
+)
+
+// editionSigner signs editions. Release it when done.
+type editionSigner struct {
+	sign    func(text []byte) (armored []byte, err error)
+	release func()
+}
+
+// editionSigner loads the edition key, and asks for its passphrase if it has
+// one, unless it was kept.
+func (a *authority) editionSigner() (*editionSigner, error) {
+	if a.kept != nil {
+		return a.kept, nil
+	}
+	signer, closer, err := sshsig.LoadSigner(a.SigningKey, a.passphrase)
+	if err != nil {
+		return nil, cli.Fail(fmt.Errorf("load signing key: %w", err), "check signing_key in the configuration")
+	}
+	return &editionSigner{
+		sign:    func(text []byte) ([]byte, error) { return sshsig.Sign(signer, blocklist.EditionNamespace, text) },
+		release: func() { _ = closer.Close() },
+	}, nil
+}
+
+// keepSigner asks for the passphrase of the edition key once, if it has one,
+// and keeps the key in memory: a process that runs on can not ask at night.
+// A key without one is read anew for each edition, and an agent asked anew,
+// which may have begun again meanwhile.
+func (a *authority) keepSigner() error {
+	asked := false
+	ask := func(path string) ([]byte, error) {
+		asked = true
+		return a.passphrase(path)
+	}
+	signer, closer, err := sshsig.LoadSigner(a.SigningKey, ask)
+	if err != nil {
+		return cli.Fail(fmt.Errorf("load signing key: %w", err), "check signing_key in the configuration")
+	}
+	if !asked {
+		return closer.Close()
+	}
+	a.kept = &editionSigner{
+		sign:    func(text []byte) ([]byte, error) { return sshsig.Sign(signer, blocklist.EditionNamespace, text) },
+		release: func() {},
+	}
+	return nil
+}
+
+// checkSigner signs a probe, and verifies it as a reader would.
+func (a *authority) checkSigner() error {
+	keys, err := a.editionKeys()
+	if err != nil {
+		return err
+	}
+	signer, err := a.editionSigner()
+	if err != nil {
+		return err
+	}
+	defer signer.release()
+	// The namespace is the real one: whether the key may sign editions is the
+	// question. The text is no MANIFEST, so the signature is worth nothing.
+	probe := []byte("vaern check: not an edition\n")
+	sig, err := signer.sign(probe)
+	if err != nil {
+		return fmt.Errorf("signing key: %w", err)
+	}
+	if _, err := keys.Verify(blocklist.EditionPrincipal, blocklist.EditionNamespace, probe, sig, a.now()); err != nil {
+		return fmt.Errorf("signing key: readers would refuse it: %w", err)
+	}
+	return nil
+}
