@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -112,8 +111,13 @@ func (a *authority) checkFolder(l *ListConfig, old *published, keys *sshsig.Allo
 		case err == nil && old.gap != nil: // it may be of the history beyond the gap
 		case err == nil:
 			r.notice("list %s: edition %v is in no history; it is removed when it is old", l.Name, serial)
-		case !errors.Is(err, os.ErrNotExist):
+		case exists(filepath.Join(dir, name)): // else somebody removed it meanwhile
 			r.problem(fmt.Errorf("list %s: %w: restore it from a backup, or remove its folder", l.Name, err))
 		}
 	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -4,9 +4,7 @@ import "github.com/vaern/vaern/blocklist"
 
 // urgentRequest returns the number of the register's record that last asked
 // for an urgent build of a list, or zero.
-func (a *authority) urgentRequest(*ListConfig) int64 {
-	return 0 // a.reg.Urgent(l.Name)
-}
+func (a *authority) urgentRequest(l *ListConfig) int64 { return a.reg.UrgentRequest(l.Name) }
 
 // urgentWaits says whether an urgent build was asked for, and an edition since
 // then was not built so. An ordinary edition does not answer a request, even

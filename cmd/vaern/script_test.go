@@ -45,11 +45,6 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 func mustAbs(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
