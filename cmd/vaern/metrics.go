@@ -56,8 +56,8 @@ func (r *runner) metrics() []*metric {
 	duration := gauge("vaern_compile_duration_seconds", "How long the last good compile took.")
 	failures := gauge("vaern_compile_failures_total", "Compiles that failed since the start.")
 	failures.kind = "counter"
-	held := gauge("vaern_guard_held", "1 if the guard holds additions back.")
-	alarms := gauge("vaern_alarm", "1 if a person has to look at the list.")
+	held := gauge("vaern_guard_held", "Whether the guard holds additions back: 1 or 0.")
+	alarms := gauge("vaern_alarm", "Whether a person has to look at the list: 1 or 0.")
 	for _, w := range r.lists {
 		list := []string{"list", w.list.Name}
 		raised := r.alarms(w)
@@ -117,7 +117,7 @@ func (m *metric) text() []byte {
 		if len(s.labels) > 0 {
 			b = append(b, '}')
 		}
-		b = append(strconv.AppendFloat(append(b, ' '), s.value, 'g', -1, 64), '\n')
+		b = append(strconv.AppendFloat(append(b, ' '), s.value, 'f', -1, 64), '\n')
 	}
 	return b
 }

@@ -78,9 +78,10 @@ type runner struct {
 	*authority
 	log    *slog.Logger
 	lists  []*watched
-	file   os.FileInfo // of the register that is open
-	broken bool        // the register has to be opened again
-	looked time.Time   // when alarms and metrics were last looked after, by the real clock
+	file   os.FileInfo             // of the register that is open
+	broken bool                    // the register has to be opened again
+	asked  func(*ListConfig) int64 // urgentRequest
+	looked time.Time               // when alarms and metrics were last looked after, by the real clock
 }
 
 func newRunner(a *authority) (*runner, error) {
@@ -93,6 +94,7 @@ func newRunner(a *authority) (*runner, error) {
 		return nil, err
 	}
 	r := &runner{authority: a, log: log, file: file}
+	r.asked = r.urgentRequest
 	for i := range a.Lists {
 		w := newWatched(&a.Lists[i], a.now())
 		w.handled = r.handledBefore(w.list)

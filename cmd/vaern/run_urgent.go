@@ -10,7 +10,7 @@ func (a *authority) urgentRequest(l *ListConfig) int64 { return a.reg.UrgentRequ
 // then was not built so. An ordinary edition does not answer a request, even
 // if it has the withdrawal in it: additions in it would make a wave wait.
 func (r *runner) urgentWaits(w *watched) bool {
-	return r.urgentRequest(w.list) > w.handled && !r.clock().Before(w.hurry)
+	return r.asked(w.list) > w.handled && !r.clock().Before(w.hurry)
 }
 
 // handledBefore is for the start: requests older than the newest edition that

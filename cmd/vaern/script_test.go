@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -38,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"sql":       runSQL,
 			"names":     writeNames,
 			"saves":     saves,
+			"until":     until,
 		},
 		Condition: func(cond string) (bool, error) {
 			return cond == "data" && exists(mustAbs("../../../shared/data")), nil
@@ -114,4 +117,27 @@ func writeNames(ts *testscript.TestScript, _ bool, args []string) {
 // saves VARIABLE FILE: puts the content of a file into a variable.
 func saves(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// until FILE PATTERN: waits until a line of a file matches.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: until file pattern")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	path := ts.MkAbs(args[0])
+	deadline, tick := time.After(60*time.Second), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for {
+		data, _ := os.ReadFile(path) // it may not be there yet
+		if pattern.Match(data) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			ts.Fatalf("waited in vain for %s in %s:\n%s", args[1], args[0], data)
+		}
+	}
 }
