@@ -106,7 +106,7 @@ func (a *adblock) except(text string) {
 		text = text[:end]
 	}
 	if name, err := blocklist.ParseName(text); err == nil {
-		a.exempt.add(name.Reveal(), true)
+		a.exempt.add(name.Reveal())
 	}
 }
 

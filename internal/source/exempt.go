@@ -6,15 +6,15 @@ import "strings"
 // is no entry, but to block all of a domain of which a part is exempt would be
 // wider than what was decided.
 type exemptions struct {
-	names map[string]bool // exempt; true with all that is below
+	names map[string]bool
 	parts map[string]bool // names with something exempt below
 }
 
-func (x *exemptions) add(name string, below bool) {
+func (x *exemptions) add(name string) {
 	if x.names == nil {
 		x.names, x.parts = map[string]bool{}, map[string]bool{}
 	}
-	x.names[name] = x.names[name] || below
+	x.names[name] = true
 	for rest := range ancestors(name) {
 		x.parts[rest] = true
 	}
@@ -22,11 +22,10 @@ func (x *exemptions) add(name string, below bool) {
 
 // within says whether something at or below a name is exempt.
 func (x *exemptions) within(name string) bool {
-	_, at := x.names[name]
-	return at || x.parts[name]
+	return x.names[name] || x.parts[name]
 }
 
-// above says whether a name is exempt because all below another is.
+// above says whether a name lies below an exempt one.
 func (x *exemptions) above(name string) bool {
 	for rest := range ancestors(name) {
 		if x.names[rest] {

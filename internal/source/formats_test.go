@@ -212,7 +212,7 @@ func TestRPZ(t *testing.T) {
 		{"\x01 CNAME .\n CNAME .", "syntax|syntax"},
 		{"b.example TXT x\n\x01\n CNAME .", "syntax|syntax|syntax"},
 		{"b.example TXT x\n$INCLUDE other.zone\n CNAME .", "syntax|syntax|syntax"},
-		{"b.example TXT \"x\n CNAME .", "syntax|syntax"},
+		{"b.example TXT x\nc.example TXT \"x\n CNAME .", "syntax|syntax|syntax"},
 		{"b.example CNAME stop\\.x.test.", "syntax"},
 		{"# remark", "syntax"},
 

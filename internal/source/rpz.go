@@ -213,7 +213,7 @@ func (z *rpz) cname(text string, target token) error {
 	key := name.Reveal()
 	if reason, exception := z.policy(key, target); reason != "" {
 		if exception {
-			z.exempt.add(key, wild)
+			z.exempt.add(key)
 			z.exact[key] = z.exact[key] || !wild
 		}
 		return syntax(reason)
