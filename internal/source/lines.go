@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"unicode"
@@ -28,8 +29,10 @@ type lineReader struct {
 
 func newLineReader(r io.Reader) (*lineReader, error) {
 	l := &lineReader{r: bufio.NewReaderSize(r, lookAhead)}
-	mark, _ := l.r.Peek(3) // an error comes again with the first line
+	mark, err := l.r.Peek(3)
 	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("read: %w", err)
 	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
 		return nil, errors.New("the file is UTF-16: save it as UTF-8")
 	case string(mark) == "\ufeff":
