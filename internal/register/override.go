@@ -57,7 +57,7 @@ func (s *State) Overridden(rule blocklist.Rule, subject, digest string) bool {
 		}
 	}
 	for _, g := range grants {
-		if digest != "" && g.digest == digest && g.record > spent {
+		if g.digest == digest && g.record > spent {
 			return true
 		}
 	}

@@ -41,10 +41,11 @@ func TestGrowthOverrideIsUsedOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"void": func(w *world) { w.decide(revoking("bo", start), "anna") },
+		"void": func(w *world) { w.decide(revoking("bo", start.Add(time.Minute)), "anna") },
 	} {
 		w := founded(t, "test")
 		w.hire("carl", "anna", "bo")
+		w.tick(time.Minute)
 		big := w.decide(w.adding("a.example", "b.example"), "anna", "bo")
 		again := overriding(blocklist.RuleGrowth, big.String(), w.digestOf(big))
 		w.overridden(blocklist.RuleGrowth, big.String(), "", false)
@@ -54,6 +55,9 @@ func TestGrowthOverrideIsUsedOnce(t *testing.T) {
 		w.decide(w.withdrawing(1), "anna") // less of it is no reason to ask again
 		w.overridden(blocklist.RuleGrowth, big.String(), "", true)
 		spend(w)
+		if d, _ := w.Decision(3); d.Status != Approved {
+			t.Errorf("%s: the override itself is %s", name, d.Status)
+		}
 		w.overridden(blocklist.RuleGrowth, big.String(), "", false)
 		if name != "void" { // a new one is new
 			w.decide(again, "anna", "bo")

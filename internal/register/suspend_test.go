@@ -152,6 +152,9 @@ func TestRollbackIsOneStep(t *testing.T) {
 	} {
 		_, err := w.RollBack(w.rollback(c.serial, c.ids...), c.officer, c.sign)
 		w.refused(err, c.why)
+		if c.officer != "anna" && strings.Contains(err.Error(), "write register") {
+			t.Errorf("%s: found only when writing: %v", what, err)
+		}
 		if w.Head() != before || len(w.Decisions) != 3 {
 			t.Errorf("%s: something is left", what)
 		}
