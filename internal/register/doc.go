@@ -3,7 +3,7 @@
 //
 // The history is the only thing stored. Each record holds a kind, a subject
 // and a body: the signed text of a decision, an officer's signature over it,
-// a rejection, a reserved serial. Opening a register replays the whole
+// a rejection, a reserved serial, an expiry, an urgent request. Opening a register replays the whole
 // history: the chain of hashes, every signature, every quorum. State that is
 // not in the history can not exist, and a record that was changed, removed or
 // moved is found before any command does anything.
@@ -15,17 +15,22 @@
 //	record 5  approve D1 anna's signature
 //	record 6  approve D1 bo's signature: quorum, D1 is in force
 //	record 7  serial     edition 1795435200 of list csam is reserved
+//	record 8  draft D2   which only withdraws
+//	record 9  approve D2 bo's signature: quorum, D2 is in force
+//	record 10 urgent     list csam, D2: to be published at once
+//	record 11 expire     list csam, E1 and E2: three months have passed
 //
 // A hash covers the one before it and a random nonce, so that the hash that
 // every MANIFEST publishes commits to the history and tells nothing of it.
 // Who can write the database and knows no officer's key can destroy the
 // register, and can cut its end off; he can not put an entry into it.
-// What no signature covers (a rejection, a reservation, the time of a record,
-// the quorum above the least that production allows, and that a record was
-// there at all) he can change if he makes all hashes anew, and he can found
-// another register with founders of his own. Both give another history, which
-// is found by comparing its head with any MANIFEST published before
-// ([Register.Includes]), and other founders by the officers file as well.
+// What no signature covers (a rejection, a reservation, an expiry, an urgent
+// request, the time of a record, the quorum above the least that production
+// allows, and that a record was there at all) he can change if he makes all
+// hashes anew, and he can found another register with founders of his own.
+// Both give another history, which is found by comparing its head with any
+// MANIFEST published before ([Register.Includes]), and other founders by the
+// officers file as well.
 //
 // Each record is held against the rules with what was known when it was
 // written, and is worth what is known now: if a key is revoked since a moment
@@ -33,6 +38,16 @@
 // that lack their quorum without them, the officers whom those added, and
 // what these approved. What a void decision took away, entries and keys, stays
 // away: to bring it back is to add.
+//
+// An expire record names entries that were in force for [MaxAge]; replay holds
+// it against the time of the record, so that what is in force follows from the
+// history alone and not from a clock. An urgent record asks for an urgent
+// build, for a decision in force that adds nothing.
+//
+// Who left stays known: withdrawn, expired or void by its target
+// ([State.Former]), suspended as a whole ([State.Suspended]), so that a later
+// decision can resume it. An override counts while its decision is in force and
+// what it is bound to is what it was; see [State.Overridden].
 //
 // A Register is used by one goroutine. Several processes may use the same
 // register: appending fails if somebody else appended since, and is then
