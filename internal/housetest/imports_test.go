@@ -54,14 +54,14 @@ var table = []room{
 	},
 	{path: "internal/httpfeed", ours: with(leaves, "blocklist", "dnsfeed", "internal/isp")},
 	{path: "internal/isp", ours: with(leaves, "blocklist", "dnsfeed")},
-	{path: "internal/source", ours: with(leaves, "blocklist")},
+	{path: "internal/source", ours: with(leaves, "blocklist"), outside: []string{"github.com/klauspost/compress"}},
 	{path: "internal", ours: with(leaves, "blocklist")},
 
 	{path: "cmd", ours: []string{"*"}, outside: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/robfig/cron"}},
 }
 
 // support is code for tests; no program contains it.
-var support = []string{"internal/housetest", "internal/peers", "internal/e2e", "internal/bench"}
+var support = []string{"internal/housetest", "internal/peers", "internal/e2e", "internal/fault", "internal/bench"}
 
 func with(list []string, more ...string) []string {
 	return append(slices.Clip(list), more...)
