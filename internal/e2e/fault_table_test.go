@@ -1,10 +1,12 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -37,40 +39,114 @@ func TestFaultTable(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	args := []string{"compile"}
+	var m messages
 	s.table(args, s.fails(args), func(tr *trial) (string, error) {
-		said, err := tr.said()
+		said, err := m.judge(tr)
 		if err != nil {
 			return "", err
 		}
-		state, err := tr.afterCompile()
-		return fmt.Sprintf("%s, %s", state, said), err
+		is, err := tr.afterCompile()
+		return said + ": " + string(is), err
 	})
+	m.log(t)
 }
 
-// said judges how the command told of the fault.
-func (tr *trial) said() (string, error) {
-	text := tr.stderr
-	what := "at " + tr.Hit.Name
-	if tr.plan.Stays {
-		what += " and on"
+// The same for approve: what is recorded is whole, and it does not say that it did what it did not, or the other way round.
+func TestFaultTableApprove(t *testing.T) {
+	t.Parallel()
+	for what := range drafts {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s, args := newApproval(t, what)
+			var m messages
+			s.table(args, s.fails(args), func(tr *trial) (string, error) {
+				said, err := m.judge(tr)
+				if err != nil {
+					return "", err
+				}
+				outcome, err := tr.afterApprove(args)
+				return said + ": " + outcome, err
+			})
+			m.log(t)
+		})
 	}
-	for _, bad := range []string{"panic", "goroutine", "runtime error"} {
-		if strings.Contains(text, bad) {
-			return "", fmt.Errorf("it broke down:\n%s", text)
-		}
+}
+
+// messages collects what the command said first, with files and numbers left out.
+type messages struct {
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+var (
+	digits = regexp.MustCompile(`[0-9]+`)
+	files  = regexp.MustCompile(`[^ :]*[./][^ :]*`)
+)
+
+func (m *messages) keep(text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.seen == nil {
+		m.seen = map[string]int{}
+	}
+	line, rest, _ := strings.Cut(text, "\n")
+	if _, hint, ok := strings.Cut(rest, "hint: "); ok {
+		line += " (hint: " + strings.TrimSpace(hint) + ")"
+	}
+	m.seen[digits.ReplaceAllString(files.ReplaceAllString(line, "FILE"), "N")]++
+}
+
+func (m *messages) log(t testing.TB) {
+	for _, text := range slices.Sorted(maps.Keys(m.seen)) {
+		t.Logf("said %d times: %s", m.seen[text], text)
+	}
+}
+
+// causes are how the command may say what went wrong: in the words of the system, or of SQLite.
+var causes = []string{"no space left on device", "input/output error", "disk I/O error", "database or disk is full", "unable to open database file"}
+
+// advices are hints, and words that do for one.
+var advices = []string{"hint: ", "run the command again", "free space", "is the disk full", "run chmod"}
+
+// judge looks at how the command told of the fault.
+func (m *messages) judge(tr *trial) (string, error) {
+	text := tr.stderr
+	contains := func(word string) bool { return strings.Contains(text, word) }
+	if slices.ContainsFunc([]string{"panic", "goroutine", "runtime error"}, contains) {
+		return "", fmt.Errorf("it broke down:\n%s", text)
 	}
 	if found := leaks(text, tr.listed, nil); len(found) > 0 {
 		return "", fmt.Errorf("it tells %d listed names:\n%s", len(found), text)
 	}
+	if tr.Hit == nil {
+		return "no fault", nil
+	}
+	where := digits.ReplaceAllString(tr.Hit.Short(tr.dir), "N")
 	if tr.status == 0 {
-		return "done in spite of " + tr.plan.Errno.Error() + " " + what, nil
+		if text != "" {
+			where += ", with a word"
+		}
+		return "done in spite of " + tr.plan.Errno.Error() + " at " + where, nil
 	}
-	if tr.status != 1 || !strings.HasPrefix(text, "vaern: ") {
-		return "", fmt.Errorf("exit status %d:\n%s", tr.status, text)
+	status := 1
+	switch {
+	case contains("read config"), contains("vaern: load signing key"): // what the command line names is misuse
+		status = 2
+	case contains("never-block-file") && !contains("load signing key"), contains("vaern: officers: "): // a refusal
+		status = 3
+	case contains("who may sign"): // as yet, approve takes what it can not write for a refusal
+		status = 3
 	}
-	advice := slices.ContainsFunc([]string{"hint: ", "run the command again", "free space", "is the disk full"}, func(s string) bool { return strings.Contains(text, s) })
-	if !advice && !strings.Contains(text, tr.plan.Errno.Error()) {
-		return "", errors.New("it does not say what is wrong:\n" + text)
+	if tr.status != status || !strings.HasPrefix(text, "vaern: ") && !contains("\nvaern: ") {
+		return "", fmt.Errorf("exit status %d, want %d:\n%s", tr.status, status, text)
 	}
-	return fmt.Sprintf("failed for %v %s, advice: %v", tr.plan.Errno, what, advice), nil
+	m.keep(text)
+	if !slices.ContainsFunc(causes, contains) {
+		return "", fmt.Errorf("it does not say what is wrong:\n%s", text)
+	}
+	advice := "with advice"
+	if !slices.ContainsFunc(advices, contains) {
+		advice = "without advice"
+	}
+	return fmt.Sprintf("failed for %v at %s, %s", tr.plan.Errno, tr.Hit.Name, advice), nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -19,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/ncruces/go-sqlite3/driver" // to read which serials the register reserved
+
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/internal/config"
 	"github.com/vaern/vaern/internal/fault"
@@ -30,13 +33,14 @@ import (
 var full = os.Getenv("VAERN_FULL") != ""
 
 // scene is an authority in the moment before a command that something happens to. Each trial gets a copy of it. Its clock
-// stands still, so that serials follow each other and one that is given twice shows at once.
+// stands still, at an even second: serials follow each other, and one that is given twice shows at once.
 type scene struct {
 	*world
 	now           time.Time
 	keys          *sshsig.AllowedSigners
 	old           blocklist.Serial
 	before, after []string          // what the edition that is published blocks, and what the next shall
+	less          []string          // before without what is withdrawn
 	tree          map[string]string // what every file holds
 	room          string            // where the copies lie
 }
@@ -45,7 +49,7 @@ type scene struct {
 // yet published: the moment before compile. An edit of its configuration is as for newWorld.
 func newScene(t testing.TB, edits ...[2]string) *scene {
 	t.Helper()
-	s := &scene{world: newWorld(t, edits...), now: time.Now().UTC().Truncate(time.Second)}
+	s := &scene{world: newWorld(t, edits...), now: time.Now().UTC().Truncate(2 * time.Second)}
 	s.environ = append(s.environ, config.ClockVariable+"="+s.now.Format(time.RFC3339))
 	both := []string{"anna", "bo"}
 	first := []string{"host,host.example", "url,https://page.example/a", "url,https://gone.example/b"}
@@ -65,7 +69,8 @@ func newScene(t testing.TB, edits ...[2]string) *scene {
 
 	first = append(first, "domain,blocktest.police.example") // test_name of the configuration
 	s.before = keys(first)
-	s.after = keys(slices.DeleteFunc(append(slices.Clone(first), second...), func(row string) bool { return slices.Contains(gone, row) }))
+	stays := slices.DeleteFunc(slices.Clone(first), func(row string) bool { return slices.Contains(gone, row) })
+	s.less, s.after = keys(stays), keys(append(stays, second...))
 	s.ready()
 	return s
 }
@@ -276,20 +281,30 @@ func (s *scene) points(args []string, match func(fault.Call) bool) int {
 // listDir is where the editions lie.
 func (tr *trial) listDir() string { return tr.file("editions/csam") }
 
-// published opens the latest edition as a reader would, and returns whether it is the new one: all of it.
-func (tr *trial) published() (isNew bool, e *blocklist.Edition, err error) {
-	if e, err = blocklist.OpenLatest(tr.listDir(), tr.keys); err != nil {
-		return false, nil, fmt.Errorf("the latest edition is damaged: %w", err)
+// state is what the published edition blocks.
+type state string
+
+const (
+	oldSet  state = "the old edition"
+	newSet  state = "the new edition"
+	lessSet state = "the withdrawals alone" // where a guard held back what adds
+)
+
+// published opens the latest edition as a reader would, and says which of those it is, all of it and nothing else.
+func (tr *trial) published() (state, *blocklist.Edition, error) {
+	e, err := blocklist.OpenLatest(tr.listDir(), tr.keys)
+	if err == nil && e == nil {
+		err = errors.New("there is none")
 	}
-	if e == nil {
-		return false, nil, fmt.Errorf("there is no latest edition")
+	if err == nil {
+		err = e.CheckContents()
 	}
-	if err := e.CheckContents(); err != nil {
-		return false, nil, fmt.Errorf("the latest edition is damaged: %w", err)
+	if err != nil {
+		return "", nil, fmt.Errorf("the latest edition is damaged: %w", err)
 	}
 	set, err := e.Set()
 	if err != nil {
-		return false, nil, err
+		return "", nil, err
 	}
 	var have []string
 	for _, unit := range []blocklist.Unit{blocklist.Domain, blocklist.Host, blocklist.URL} {
@@ -300,11 +315,13 @@ func (tr *trial) published() (isNew bool, e *blocklist.Edition, err error) {
 	slices.Sort(have)
 	switch {
 	case e.Serial == tr.old && slices.Equal(have, tr.before):
-		return false, e, nil
+		return oldSet, e, nil
 	case e.Serial != tr.old && slices.Equal(have, tr.after):
-		return true, e, nil
+		return newSet, e, nil
+	case e.Serial != tr.old && slices.Equal(have, tr.less):
+		return lessSet, e, nil
 	}
-	return false, nil, fmt.Errorf("edition %v (the old one is %v) blocks %d targets: neither what was, nor what shall be", e.Serial, tr.old, len(have))
+	return "", nil, fmt.Errorf("edition %v (the old one is %v) blocks %d targets: neither what was, nor what shall be", e.Serial, tr.old, len(have))
 }
 
 // begun returns the serials under which the command wrote something.

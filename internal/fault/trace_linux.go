@@ -34,6 +34,7 @@ func Run(cmd *exec.Cmd, plan Plan) (*Report, error) {
 		// The kernel lets nobody but the thread that began the tracing go on with it. The thread is not given back: it
 		// ends with this function.
 		runtime.LockOSThread()
+		stayOnOneCPU()
 		r, err := trace(cmd, plan)
 		done <- outcome{r, err}
 	}()
@@ -42,6 +43,30 @@ func Run(cmd *exec.Cmd, plan Plan) (*Report, error) {
 		return nil, fmt.Errorf("trace %s: %w", filepath.Base(cmd.Path), o.error)
 	}
 	return o.Report, nil
+}
+
+// turns deals out the CPUs.
+var turns atomic.Uint32
+
+// stayOnOneCPU keeps this thread, and the program that it will start, on one of the CPUs, of which runs beside each other
+// take another each. The two always wait for each other, and to wake somebody on another CPU takes most of the time of a
+// trace. It does without if it must.
+func stayOnOneCPU() {
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil || all.Count() == 0 {
+		return
+	}
+	turn := int(turns.Add(1)) % all.Count()
+	for cpu := 0; ; cpu++ {
+		if all.IsSet(cpu) {
+			if turn == 0 {
+				one.Set(cpu)
+				break
+			}
+			turn--
+		}
+	}
+	_ = unix.SchedSetaffinity(0, &one)
 }
 
 func trace(cmd *exec.Cmd, plan Plan) (*Report, error) {
