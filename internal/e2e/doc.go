@@ -10,6 +10,12 @@
 // The lists are those of ../shared/data beside the repository. Where they are not, synthetic ones of the same shape take
 // their place; both go through the same tests.
 //
+// # Crashes
+//
+// A scene is a world in the moment before a command. TestCrashTable and its like copy it, let one call of the command go
+// wrong (see internal/fault), and look at everything, and again after the next run. The tables have the calls that can leave
+// something behind; with VAERN_FULL=1 they have every call, reads and all. VAERN_KILLS=1000 kills at random so often.
+//
 // # Secrets
 //
 // Every world keeps what the programs printed. When its test ends, no listed name, token or TSIG secret may stand in it.

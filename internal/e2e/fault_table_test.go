@@ -14,20 +14,22 @@ import (
 )
 
 // fails are plans to let a call of the command fail: once, and from then on. A full disk is felt by what needs room, a
-// failing one by everything; reads are many and alike, and all of them are tried in the full table only.
+// failing one by everything. Reads are many and alike: all of them are tried in the full table only, otherwise each open.
 func (s *scene) fails(args []string) (plans []fault.Plan) {
 	s.t.Helper()
+	writes := func(c fault.Call) bool { return full || c.Is(fault.Changes|fault.Syncs) }
 	for _, f := range []struct {
 		errno syscall.Errno
+		stays bool
 		match func(fault.Call) bool
 	}{
-		{syscall.ENOSPC, func(c fault.Call) bool { return c.Is(fault.Allocates) }},
-		{syscall.EIO, func(c fault.Call) bool { return full || c.Is(fault.Changes|fault.Syncs) || c.Name == "openat" }},
+		{syscall.ENOSPC, false, func(c fault.Call) bool { return c.Is(fault.Allocates) }},
+		{syscall.ENOSPC, true, func(c fault.Call) bool { return c.Is(fault.Allocates) }},
+		{syscall.EIO, false, func(c fault.Call) bool { return writes(c) || c.Name == "openat" }},
+		{syscall.EIO, true, writes},
 	} {
 		for k := range s.points(args, f.match) {
-			for _, stays := range []bool{false, true} {
-				plans = append(plans, fault.Plan{Match: f.match, At: k + 1, Do: fault.Fail, Errno: f.errno, Stays: stays})
-			}
+			plans = append(plans, fault.Plan{Match: f.match, At: k + 1, Do: fault.Fail, Errno: f.errno, Stays: f.stays})
 		}
 	}
 	return plans

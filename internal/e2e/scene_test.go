@@ -110,19 +110,8 @@ func (s *scene) ready() {
 		s.t.Fatal(err)
 	}
 	if s.room == "" {
-		s.room = roomFor(s.t)
+		s.room = fault.Room(s.t)
 	}
-}
-
-// roomFor returns a folder in memory, if the machine has such: thousands of calls of fsync need not reach a disk.
-func roomFor(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "vaern-e2e-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }
 
 // readTree returns what is at and below a folder: for each path its permissions and, of a file, the sum.
@@ -161,8 +150,8 @@ type trial struct {
 	result
 }
 
-// try runs vaern under a plan in a fresh copy, which the caller removes.
-func (s *scene) try(args []string, plan fault.Plan) (*trial, error) {
+// copy makes a copy for a trial, which the caller removes.
+func (s *scene) copy() (*trial, error) {
 	dir, err := os.MkdirTemp(s.room, "trial-")
 	if err != nil {
 		return nil, err
@@ -170,18 +159,32 @@ func (s *scene) try(args []string, plan fault.Plan) (*trial, error) {
 	if out, err := exec.Command("cp", "-a", s.dir+"/.", dir).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("cp: %w: %s", err, out)
 	}
-	tr := &trial{scene: s, dir: dir, plan: plan}
-	tr.plan.Dir = dir
+	return &trial{scene: s, dir: dir}, nil
+}
+
+// run runs vaern in the copy under a plan.
+func (tr *trial) run(args []string, plan fault.Plan) (err error) {
+	tr.plan = plan
+	tr.plan.Dir = tr.dir
 	var stdout, stderr bytes.Buffer
 	cmd := tr.vaernHere(args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if tr.Report, err = fault.Run(cmd, tr.plan); err != nil {
-		return nil, err
+		return err
 	}
 	tr.result = result{status: tr.Status, stdout: stdout.String(), stderr: stderr.String()}
-	s.keep(tr.stdout)
-	s.keep(tr.stderr)
-	return tr, nil
+	tr.keep(tr.stdout)
+	tr.keep(tr.stderr)
+	return nil
+}
+
+// try runs vaern under a plan in a fresh copy, which the caller removes.
+func (s *scene) try(args []string, plan fault.Plan) (*trial, error) {
+	tr, err := s.copy()
+	if err != nil {
+		return nil, err
+	}
+	return tr, tr.run(args, plan)
 }
 
 func (tr *trial) file(name string) string { return filepath.Join(tr.dir, name) }

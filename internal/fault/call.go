@@ -21,16 +21,13 @@ const (
 
 // Call is one file-system call of the program.
 type Call struct {
-	Name   string // as in the manual: openat, pwrite64, fsync
-	Path   string // the file or directory that it is about; of a rename, the new name
-	From   string // of a rename, the old name
-	Effect Effect
-	Flags  int           // of openat and unlinkat
-	Offset int64         // of a write: where; of ftruncate: the new length
-	Data   []byte        // of a write, if the plan asks for it
-	Result int64         // what it returned, if it came to that
-	Err    syscall.Errno // its failure, made or real
-	Done   bool          // it returned
+	Name    string // as in the manual: openat, pwrite64, fsync
+	Path    string // the file or directory that it is about; of a rename, the new name
+	From    string // of a rename, the old name
+	Effect  Effect
+	Done    bool          // it returned
+	Err     syscall.Errno // its failure, made or real
+	Content []byte        // what the file then held, if the call may change that and the plan asks for it
 }
 
 // Is says whether the call has one of the effects.
@@ -77,7 +74,7 @@ type Plan struct {
 	Do    Action
 	Errno syscall.Errno // of Fail
 	Stays bool          // of Fail: all later calls that count fail too
-	Data  bool          // keep what is written, for Disk
+	Keep  bool            // keep what files hold after each change, for Disk
 }
 
 func (p Plan) String() string {

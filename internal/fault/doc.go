@@ -15,6 +15,6 @@
 // by itself, and a Go program does its work on whichever thread is free, so that most of its calls are never the third of
 // their thread, and one number stands for another call in each run.
 //
-// A [Report] tells the calls as well, with what was written. [Disk] computes from them what a disk may hold after a power
-// cut, which no signal shows: the kernel writes out later what a killed process wrote.
+// No signal shows what a power cut does: the kernel writes out later what a killed process wrote. A [Report] tells the calls
+// as well, and [Disk] computes from them what may be found when the power is back.
 package fault

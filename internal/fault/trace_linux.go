@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -20,7 +19,7 @@ import (
 )
 
 // patience is how long a traced program may take: one that hangs over a fault is killed, and that is an error.
-const patience = 60 * time.Second
+var patience = 60 * time.Second
 
 // Run runs the command, which must not have been started, under the plan. An error says that there is nothing to report.
 // Runs may go on beside each other, and beside other children of this process.
@@ -279,9 +278,14 @@ func (t *tracer) end(tid int, result int64) error {
 		}
 	}
 	c := &t.Calls[o.index]
-	c.Done, c.Result = true, result
+	c.Done = true
 	if result < 0 {
 		c.Err = syscall.Errno(-result)
+	} else if t.plan.Keep && c.changesContent() {
+		var err error
+		if c.Content, err = os.ReadFile(c.Path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("keep what was written: %w", err)
+		}
 	}
 	if o.kill {
 		t.kill()
@@ -310,32 +314,18 @@ func (t *tracer) look(tid int, info syscallInfo) (Call, bool) {
 	}
 	switch info.nr {
 	case unix.SYS_OPENAT:
-		c.Flags = int(int32(info.args[2])) //nolint:gosec // an int in the kernel
-		c.Effect = openEffect(c.Flags)
-	case unix.SYS_UNLINKAT:
-		c.Flags = int(int32(info.args[2])) //nolint:gosec // an int in the kernel
-	case unix.SYS_FTRUNCATE:
-		c.Offset = int64(info.args[1]) //nolint:gosec // it is signed
+		c.Effect = openEffect(info.args[2])
 	case unix.SYS_FCNTL:
 		switch info.args[1] {
 		case unix.F_SETLK, unix.F_SETLKW, unix.F_OFD_SETLK, unix.F_OFD_SETLKW:
 		default:
 			return Call{}, false
 		}
-	case unix.SYS_WRITE, unix.SYS_PWRITE64:
-		if t.plan.Data {
-			c.Offset = int64(info.args[3]) //nolint:gosec // it is signed
-			if info.nr == unix.SYS_WRITE {
-				c.Offset = t.position(tid, int(info.args[0])) //nolint:gosec // small
-			}
-			c.Data = make([]byte, info.args[2])
-			c.Data = c.Data[:peek(tid, info.args[1], c.Data)]
-		}
 	}
 	return c, true
 }
 
-func openEffect(flags int) Effect {
+func openEffect(flags uint64) Effect {
 	switch {
 	case flags&unix.O_CREAT != 0:
 		return Changes | Allocates
@@ -352,20 +342,6 @@ func (t *tracer) descriptor(tid int, fd int32) string {
 		return ""
 	}
 	return name
-}
-
-// position returns how far a file has been read or written.
-func (t *tracer) position(tid, fd int) int64 {
-	info, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", tid, fd))
-	if err != nil {
-		return -1
-	}
-	line, _, _ := strings.Cut(strings.TrimPrefix(string(info), "pos:"), "\n")
-	n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
-	if err != nil {
-		return -1
-	}
-	return n
 }
 
 // path returns the absolute form of a path that is relative to a descriptor.
