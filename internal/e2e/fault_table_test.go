@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -124,6 +125,9 @@ func (m *messages) judge(tr *trial) (string, error) {
 		return "no fault", nil
 	}
 	where := digits.ReplaceAllString(tr.Hit.Short(tr.dir), "N")
+	if tr.status == 0 && tr.Hit.Is(fault.Allocates|fault.Syncs) {
+		return "", errors.New("it says that it is done")
+	}
 	if tr.status == 0 {
 		if text != "" {
 			where += ", with a word"

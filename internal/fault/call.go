@@ -74,7 +74,7 @@ type Plan struct {
 	Do    Action
 	Errno syscall.Errno // of Fail
 	Stays bool          // of Fail: all later calls that count fail too
-	Keep  bool            // keep what files hold after each change, for Disk
+	Keep  bool          // keep what files hold after each change, for Disk
 }
 
 func (p Plan) String() string {
