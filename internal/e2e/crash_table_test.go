@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/vaern/vaern/blocklist"
@@ -33,7 +31,7 @@ func (s *scene) kills(args []string) (plans []fault.Plan) {
 // At whatever call compile is killed: the old or the new edition, whole; and the next compile mends all.
 func TestCrashTable(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
+	s := newScene(t, 30)
 	args := []string{"compile"}
 	outcomes := s.table(args, s.kills(args), func(tr *trial) (string, error) {
 		state, err := tr.afterCompile()
@@ -178,9 +176,9 @@ func (tr *trial) serialsRise(written []blocklist.Serial) error {
 	if err != nil {
 		return err
 	}
-	for i, s := range reserved[1:] {
-		if !s.After(reserved[i]) {
-			return fmt.Errorf("serial %v was reserved after %v", s, reserved[i])
+	for i := 1; i < len(reserved); i++ {
+		if !reserved[i].After(reserved[i-1]) {
+			return fmt.Errorf("serial %v was reserved after %v", reserved[i], reserved[i-1])
 		}
 	}
 	for _, s := range written {
@@ -189,117 +187,4 @@ func (tr *trial) serialsRise(written []blocklist.Serial) error {
 		}
 	}
 	return nil
-}
-
-// At whatever call approve is killed, the register is whole: the approval is in it or not, what was acknowledged is, and
-// what was decided holds as a whole.
-func TestCrashTableApprove(t *testing.T) {
-	t.Parallel()
-	for what := range drafts {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			s, args := newApproval(t, what)
-			outcomes := s.table(args, s.kills(args), func(tr *trial) (string, error) {
-				outcome, err := tr.afterApprove(args)
-				return fmt.Sprintf("%s (exit status %d)", outcome, tr.status), err
-			})
-			if len(outcomes) < 4 {
-				t.Errorf("an approval was not both lost and kept after both kinds of kill: the table shows nothing")
-			}
-		})
-	}
-}
-
-// drafts are decisions that are approved in these tests. One changes more than the register.
-var drafts = map[string][]string{
-	"entries": {"decision", "new", "--add", "batch.csv", "--basis", "test"},
-	"officer": {"officer", "add", "carl", "--role", "police", "--pubkey", "carl.pub"},
-}
-
-// newApproval is a scene in the moment before the second approval of D4, which makes it count.
-func newApproval(t testing.TB, draft string) (s *scene, approve []string) {
-	t.Helper()
-	s = newScene(t)
-	s.tool("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "carl", "-f", "carl")
-	var rows []string
-	for i := range 20 {
-		rows = append(rows, "domain,case"+strconv.Itoa(i)+".example")
-	}
-	s.batch(rows)
-	s.vaern(0, drafts[draft]...)
-	s.vaern(0, "decision", "approve", "D4", "--as", "anna", "--key", "anna")
-	s.ready()
-	return s, []string{"decision", "approve", "D4", "--as", "bo", "--key", "bo"}
-}
-
-// inForce is how many entries are in force in the scene.
-const inForce = 33 + 3 - 2
-
-// afterApprove looks at everything after an approval that came to its end or did not, and approves again.
-func (tr *trial) afterApprove(args []string) (outcome string, err error) {
-	if err := tr.untouched("register.db", "officers", ".new-officers-"); err != nil {
-		return "", err
-	}
-	// The next command, whichever it is, mends what is half.
-	if err := tr.done("decision", "list"); err != nil {
-		return "", err
-	}
-	approved, err := tr.approved()
-	if err != nil {
-		return "", err
-	}
-	if tr.status == 0 && !approved {
-		return "", errors.New("the approval was acknowledged, and is not there")
-	}
-	outcome = "recorded"
-	if approved && strings.Contains(tr.stderr, "nothing was recorded") {
-		// As yet it says so too when the last call of all failed, which makes durable that the journal is gone.
-		if tr.Hit == nil || tr.Hit.Path != tr.dir || !tr.Hit.Is(fault.Syncs) {
-			return "", errors.New("the approval is there, and it says: " + tr.stderr)
-		}
-		outcome = "recorded, and it denies that"
-	}
-	if !approved {
-		outcome = "not recorded"
-		if err := tr.done(args...); err != nil {
-			return "", err
-		}
-		if again, err := tr.approved(); err != nil || !again {
-			return "", fmt.Errorf("then approve: recorded is %v, %w", again, err)
-		}
-	}
-	// A hidden officers file may stay: it is in nobody's way, and no command may take it for a leftover, since commands run
-	// beside each other.
-	if err := tr.untouched("register.db", "officers", ".new-officers-"); err != nil {
-		return "", fmt.Errorf("then approve: %w", err)
-	}
-	return outcome, nil
-}
-
-// approved says whether D4 counts, and sees to it that all or nothing of it does.
-func (tr *trial) approved() (bool, error) {
-	reg, err := tr.register()
-	if err != nil {
-		return false, err
-	}
-	defer reg.Close()
-	d, err := reg.Decision(4)
-	if err != nil {
-		return false, err
-	}
-	is := d.Status == register.Approved
-	approvals, entries, officers := 1, inForce, 2
-	if is {
-		approvals = 2
-		entries += d.Adds
-		officers += len(d.Officers)
-	}
-	if len(d.Approvals) != approvals || len(reg.InForce("csam")) != entries || len(reg.Officers) != officers {
-		return is, fmt.Errorf("%v: %d approvals, %d entries in force, %d officers", d.Status, len(d.Approvals), len(reg.InForce("csam")), len(reg.Officers))
-	}
-	text := string(reg.OfficersFile())
-	if file, err := readFile(tr.file("officers")); err != nil || file != text {
-		return is, fmt.Errorf("the officers file is not what the register says: %w", err)
-	}
-	return is, nil
 }

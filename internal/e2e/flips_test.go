@@ -29,7 +29,7 @@ func flips() int {
 // before a byte of it is used.
 func TestFlips(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
+	s := newScene(t, 30)
 	s.vaern(0, "compile")
 	s.ready() // the first edition lies there too, and its serial differs from that of the latest in one bit
 	seed := rand.Uint64()

@@ -115,21 +115,21 @@ func within(calls []fault.Call, from, to string) []fault.Call {
 // when compile has said so; and the next compile mends all.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
+	s := newScene(t, 30)
 	s.powerCuts([]string{"compile"}, func(tr *trial) (string, error) {
 		is, err := tr.afterCompile()
 		return string(is), err
 	})
 }
 
-// The same for approve: the approval is recorded or not, and is when approve has said so.
-func TestPowerCutApprove(t *testing.T) {
+// The same for decisions: what the command does is recorded or not, and is when the command has said so.
+func TestPowerCutDeciding(t *testing.T) {
 	t.Parallel()
-	for what := range drafts {
+	for what, d := range deciding {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			s, args := newApproval(t, what)
-			s.powerCuts(args, func(tr *trial) (string, error) { return tr.afterApprove(args) })
+			s := newDeciding(t, d)
+			s.powerCuts(d.args, func(tr *trial) (string, error) { return tr.afterDeciding(d) })
 		})
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,15 +46,15 @@ type scene struct {
 	room          string            // where the copies lie
 }
 
-// newScene makes an authority with one edition, where a decision that adds and one that withdraws are in force, and not
-// yet published: the moment before compile. An edit of its configuration is as for newWorld.
-func newScene(t testing.TB, edits ...[2]string) *scene {
+// newScene makes an authority with one edition of a size, where a decision that adds and one that withdraws are in force,
+// and not yet published: the moment before compile.
+func newScene(t testing.TB, size int) *scene {
 	t.Helper()
-	s := &scene{world: newWorld(t, edits...), now: time.Now().UTC().Truncate(2 * time.Second)}
+	s := &scene{world: newWorld(t), now: time.Now().UTC().Truncate(2 * time.Second).Add(2 * time.Second)}
 	s.environ = append(s.environ, config.ClockVariable+"="+s.now.Format(time.RFC3339))
 	both := []string{"anna", "bo"}
 	first := []string{"host,host.example", "url,https://page.example/a", "url,https://gone.example/b"}
-	for _, name := range synthetic("listed", 30) {
+	for _, name := range synthetic("listed", size) {
 		first = append(first, "domain,"+name)
 	}
 	s.batch(first)
@@ -220,47 +221,48 @@ func (tr *trial) hit() string {
 	return fmt.Sprintf("%v: %s", tr.plan, tr.Hit.Short(tr.dir))
 }
 
-// table tries every plan, some at a time, and has each outcome judged; it logs how often each was seen.
+// table tries every plan and has each outcome judged.
 func (s *scene) table(args []string, plans []fault.Plan, judge func(*trial) (outcome string, err error)) map[string]int {
 	s.t.Helper()
+	return s.each(len(plans), func(i int) (string, error) {
+		tr, err := s.try(args, plans[i])
+		if err != nil {
+			return "", err
+		}
+		defer os.RemoveAll(tr.dir)
+		tr.number = i
+		outcome, err := judge(tr)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", tr.hit(), err)
+		}
+		return fmt.Sprintf("%v: %s", plans[i].Do, outcome), err
+	})
+}
+
+// each does so many trials, some beside each other, and logs how often each outcome was seen.
+func (s *scene) each(times int, try func(number int) (outcome string, err error)) map[string]int {
+	s.t.Helper()
 	begin := time.Now()
-	type row struct {
-		number int
-		fault.Plan
-	}
-	work := make(chan row)
 	var mu sync.Mutex
 	outcomes := map[string]int{}
+	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for r := range work {
-				tr, err := s.try(args, r.Plan)
-				outcome := ""
-				if err == nil {
-					tr.number = r.number
-					outcome, err = judge(tr)
-					if err != nil {
-						err = fmt.Errorf("%s: %w", tr.hit(), err)
-					}
-					_ = os.RemoveAll(tr.dir)
-				}
+			for n := int(next.Add(1)) - 1; n < times; n = int(next.Add(1)) - 1 {
+				outcome, err := try(n)
 				mu.Lock()
 				if err != nil {
 					s.t.Error(err)
 					outcome = "WRONG"
 				}
-				outcomes[fmt.Sprintf("%-12v %s", r.Do, outcome)]++
+				outcomes[outcome]++
 				mu.Unlock()
 			}
 		})
 	}
-	for i, p := range plans {
-		work <- row{i, p}
-	}
-	close(work)
 	wg.Wait()
-	s.t.Logf("vaern %s: %d trials in %v", strings.Join(args, " "), len(plans), time.Since(begin).Round(time.Second))
+	s.t.Logf("%d trials in %v", times, time.Since(begin).Round(time.Second))
 	for _, what := range slices.Sorted(maps.Keys(outcomes)) {
 		s.t.Logf("%4d times: %s", outcomes[what], what)
 	}
@@ -327,16 +329,21 @@ func (tr *trial) published() (state, *blocklist.Edition, error) {
 	return "", nil, fmt.Errorf("edition %v (the old one is %v) blocks %d targets: neither what was, nor what shall be", e.Serial, tr.old, len(have))
 }
 
-// begun returns the serials under which the command wrote something.
+// begun returns the serials under which the command wrote something: what its calls tell, and what lies there.
 func (tr *trial) begun() (serials []blocklist.Serial) {
+	paths, _ := filepath.Glob(tr.listDir() + "/.new-*")
+	whole, _ := filepath.Glob(tr.listDir() + "/[0-9]*")
+	paths = append(paths, whole...)
 	for _, c := range tr.Calls {
-		for _, path := range []string{c.Path, c.From} {
-			rel, ok := strings.CutPrefix(path, tr.listDir()+"/")
-			name, _, _ := strings.Cut(strings.TrimPrefix(rel, ".new-"), "/")
-			s, err := blocklist.ParseSerial(name)
-			if ok && err == nil && c.Is(fault.Changes) && !slices.Contains(serials, s) {
-				serials = append(serials, s)
-			}
+		if c.Is(fault.Changes) {
+			paths = append(paths, c.Path, c.From)
+		}
+	}
+	for _, path := range paths {
+		rel, _ := strings.CutPrefix(path, tr.listDir()+"/")
+		name, _, _ := strings.Cut(strings.TrimPrefix(rel, ".new-"), "/")
+		if s, err := blocklist.ParseSerial(name); err == nil && s != tr.old && !slices.Contains(serials, s) {
+			serials = append(serials, s)
 		}
 	}
 	return serials
@@ -397,9 +404,4 @@ func serials(path string) (all []blocklist.Serial, err error) {
 // register opens the copy's register.
 func (tr *trial) register() (*register.Register, error) {
 	return register.Open(tr.file("register.db"), "test", func() time.Time { return tr.now })
-}
-
-func readFile(path string) (string, error) {
-	data, err := os.ReadFile(path)
-	return string(data), err
 }
