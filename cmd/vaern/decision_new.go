@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,9 +35,10 @@ old.
 
 A file is CSV with a header row (unit,target,category,source,source_ref,
 evidence_ref,dedicated,compromised,recheck_by,note; only unit and target are
-needed), plain text with one name or URL a line, or in hosts format. A name
-whose unit is not said is a domain: the name and everything below it; --unit
-host makes it exactly that name. A line
+needed), JSON Lines with the same keys, plain text with one name or URL a line,
+hosts format, Adblock rules (||name^), an RPZ zone, or the Italian list; each
+may be compressed (.gz, .zst). A name whose unit is not said is a domain: the
+name and everything below it; --unit host makes it exactly that name. A line
 that is no valid entry, or that a guard refuses, is reported with its number,
 and nothing is drafted, unless --skip-invalid leaves it out. A withdrawal may
 also name entries by id: E12.
@@ -66,7 +66,7 @@ drafts it again; before, it is listed already.`,
 	f.StringVar(&o.overrideFor, "for", "", "what the override is for: `ID` of an entry or a decision, or a list")
 	f.StringVar(&o.basis, "basis", "", "why, in one line; - reads standard input")
 	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "leave out lines that are invalid or refused, and count them")
-	f.StringVar(&o.source.Format, "format", "", "csv, plain or hosts, if it can not be told from the file")
+	f.StringVar(&o.source.Format, "format", "", source.Formats+"; if it can not be told from the file")
 	f.StringToStringVar(&o.source.Columns, "columns", nil, "CSV columns to use, as `THEIRS=OURS,...`")
 	f.StringVar(&o.source.Unit, "unit", "", "domain or host, for lines that do not say it")
 	f.BoolVar(&a.json, "json", false, "print JSON")
@@ -190,7 +190,7 @@ func (d *draft) complete() error {
 
 // read reads one file, and reports each line that is not an entry.
 func (d *draft) read(path string, use func(source.Line)) error {
-	f, err := os.Open(path)
+	f, err := source.Open(path)
 	if err != nil {
 		return cli.Misuse(fmt.Errorf("read list: %w", err), "")
 	}

@@ -10,17 +10,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vaern/vaern/internal/durable"
 	"github.com/vaern/vaern/internal/register"
+	"github.com/vaern/vaern/internal/source"
 )
 
 // maxNeverBlock bounds a never-block file, in octets: some ten million names.
 const maxNeverBlock = 256 << 20
 
-// openNeverBlock opens a never-block file. This is the one place that knows
-// how such a file is stored.
+// openNeverBlock opens a never-block file, which may be compressed.
 func openNeverBlock(path string) (io.ReadCloser, error) {
-	return durable.OpenRegular(path)
+	return source.Open(path)
 }
 
 // readNeverBlock reads the never-block files of a list into the policy. Each
