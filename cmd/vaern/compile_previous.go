@@ -32,11 +32,7 @@ func (a *authority) previous(dir string, keys *sshsig.AllowedSigners) (*publishe
 			return nil, err
 		}
 	}
-	known, err := a.reg.Includes(e.Register)
-	if err != nil {
-		return nil, err
-	}
-	if !known {
+	if !a.reg.Includes(e.Register) {
 		return nil, cli.Refuse(fmt.Errorf("edition %v was made from a register that this one does not continue", e.Serial),
 			"the register is an old copy or another one: restore the newest backup")
 	}
@@ -84,7 +80,7 @@ func (a *authority) newest(dir string, keys *sshsig.AllowedSigners) (*blocklist.
 		if err != nil {
 			return nil, cli.Fail(fmt.Errorf("there is no latest edition: %w", err), "restore editions from a backup, or remove what is damaged")
 		}
-		if known, err := a.reg.Includes(e.Register); err != nil || !known {
+		if !a.reg.Includes(e.Register) {
 			return nil, cli.Refuse(fmt.Errorf("edition %v was made from a register that this one does not continue", serial), "restore the newest backup")
 		}
 		if newest == nil || e.Serial.After(newest.Serial) {

@@ -137,11 +137,7 @@ func (a *authority) keptEdition(l *ListConfig, text string) (*blocklist.Edition,
 	if err != nil {
 		return nil, nil, err
 	}
-	known, err := a.reg.Includes(e.Register)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !known {
+	if !a.reg.Includes(e.Register) {
 		return nil, nil, cli.Misuse(fmt.Errorf("edition %v was made from a register that this one does not continue", serial), hint)
 	}
 	set, err := e.Set()

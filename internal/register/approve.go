@@ -109,11 +109,9 @@ func (s *State) checkApproval(d *Decision, name string, signature []byte, at tim
 			return fmt.Errorf("officer %q, or the same key, has approved %v already", name, d.ID)
 		}
 	}
-	text, err := s.textOf(d)
-	if err != nil {
-		return err
-	}
-	if err := sshsig.VerifyKey(o.Key, blocklist.DecisionNamespace, text, signature); err != nil {
+	// What takes effect must be what was signed: the hash is of the very octets
+	// that the entries were read from.
+	if err := d.hashed.VerifyKey(o.Key, blocklist.DecisionNamespace, signature); err != nil {
 		return fmt.Errorf("signature of %v by %q: %w", d.ID, name, err)
 	}
 	return nil

@@ -83,18 +83,15 @@ func (s *State) expire(r record) error {
 	if l == nil {
 		return errors.New("expiry on a list without entries")
 	}
-	l.settle()
 	for _, id := range out {
-		i, ok := place(l.entries, id)
+		i, ok := l.find(id)
 		if s.isNew(r) && (!ok || s.Expires(l.entries[i]).After(r.time)) {
 			return fmt.Errorf("%v expired, and is not in force or not due", id)
 		}
 		if ok {
-			l.gone[l.entries[i].Target.RevealKey()] = Former{id, WasExpired}
-			l.entries[i].Decision = 0
+			l.drop(i, WasExpired)
 		}
 	}
-	l.sorted = false
 	return nil
 }
 

@@ -1,12 +1,15 @@
 package register
 
 import (
+	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/internal/sshsig"
 )
 
 // hindsight is what a replay has learned of a history, and knows when it
@@ -68,7 +71,7 @@ func (s *State) apply(r record) error {
 	err = s.effect(r)
 	switch {
 	case err == nil:
-		s.head = next
+		s.advance(next)
 	case errors.Is(err, errRestart) && s.isNew(r):
 		s.hindsight.checked = next
 	case errors.Is(err, errRestart), errors.Is(err, errNewer):
@@ -77,6 +80,12 @@ func (s *State) apply(r record) error {
 		err = fmt.Errorf("%w: %w", ErrTampered, err)
 	}
 	return err
+}
+
+// advance moves the end of the history to the record that took effect.
+func (s *State) advance(next head) {
+	s.head = next
+	s.hashes = append(s.hashes, next.hash)
 }
 
 // isNew says whether a record was not yet held against the rules.
@@ -129,14 +138,17 @@ func (s *State) draft(r record) error {
 	if !s.Founded() {
 		return errors.New("the register is not founded")
 	}
-	d := &Decision{Status: Draft, Drafted: r.time, seq: r.seq, first: s.nextEntry, Digest: blocklist.Digest(r.body)}
+	d := &Decision{Status: Draft, Drafted: r.time, seq: r.seq, first: s.nextEntry}
+	d.added = make([]blocklist.Listed, 0, bytes.Count(r.body, []byte("\n+ ")))
+	hashed := make(chan sshsig.Hashed, 1)
+	go func() { hashed <- sshsig.Hash(r.body) }() // a million entries take as long to hash as to read
 	head, err := blocklist.ScanDecision(r.body, blocklist.Each{
 		Add: func(e blocklist.Entry) error {
 			if e.ID != s.nextEntry {
 				return errors.New("entry has not the next id")
 			}
 			s.nextEntry++
-			d.added = append(d.added, blocklist.Listed{ID: e.ID, Target: e.Target, Category: strings.Clone(e.Category)})
+			d.added = append(d.added, blocklist.Listed{ID: e.ID, Target: e.Target, Category: e.Category})
 			return nil
 		},
 		Withdraw: func(w blocklist.Withdrawal) error { d.withdrawn = append(d.withdrawn, w); return nil },
@@ -151,6 +163,8 @@ func (s *State) draft(r record) error {
 		Officer:  func(o blocklist.OfficerChange) error { d.Officers = append(d.Officers, o); return nil },
 		Override: func(o blocklist.Override) error { d.Overrides = append(d.Overrides, o); return nil },
 	})
+	sums := <-hashed
+	d.hashed, d.Digest = &sums, hex.EncodeToString(sums.SHA256())
 	if err != nil {
 		return err
 	}

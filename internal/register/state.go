@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/internal/sshsig"
 )
 
 // Status is how far a decision has come.
@@ -48,10 +49,11 @@ type Decision struct {
 	added     []blocklist.Listed
 	withdrawn []blocklist.Withdrawal
 	suspended []blocklist.Withdrawal
+	hashed    *sshsig.Hashed // the text, for the approvals of a draft
 }
 
-// forget lets go of the entries that waited for the approval.
-func (d *Decision) forget() { d.added, d.withdrawn, d.suspended = nil, nil, nil }
+// forget lets go of what waited for the approval.
+func (d *Decision) forget() { d.added, d.withdrawn, d.suspended, d.hashed = nil, nil, nil, nil }
 
 // AddsAnything says whether the decision needs the quorum for additions:
 // whatever is not only taking away.
@@ -99,6 +101,7 @@ type State struct {
 	Highest     map[string]Reservation
 
 	head      head
+	hashes    [][32]byte // of the records up to head
 	nextEntry blocklist.EntryID
 	lists     map[string]*list
 	overrides map[overridden][]grant
@@ -110,8 +113,9 @@ type State struct {
 
 // list is what is in force on one list.
 type list struct {
-	entries   []blocklist.Listed // by id; Decision 0: taken out
-	sorted    bool
+	entries   []blocklist.Listed // Decision 0: taken out, and still there
+	unsorted  bool               // entries are not by id
+	out       int                // how many of them are taken out
 	gone      map[string]Former  // by target, as unit and text
 	suspended []blocklist.Listed // by id
 	urgent    int64              // record of the last urgent request
@@ -156,6 +160,10 @@ func (s *State) InForce(name string) []blocklist.Listed {
 		return nil
 	}
 	l.settle()
+	if l.out > 0 {
+		l.entries = slices.DeleteFunc(l.entries, isOut)
+		l.out = 0
+	}
 	return l.entries
 }
 
@@ -190,23 +198,27 @@ func (s *State) Suspended(name string) []blocklist.Listed {
 	return nil
 }
 
-// settle brings the entries in order and drops those that were withdrawn.
+// settle brings the entries in order, those that were taken out too.
 func (l *list) settle() {
-	if l.sorted {
-		return
+	if l.unsorted {
+		slices.SortFunc(l.entries, byID)
+		l.unsorted = false
 	}
-	l.entries = slices.DeleteFunc(l.entries, func(e blocklist.Listed) bool { return e.Decision == 0 })
-	slices.SortFunc(l.entries, byID)
-	l.sorted = true
 }
+
+func isOut(e blocklist.Listed) bool { return e.Decision == 0 }
 
 // add puts entries in force; nothing needs to explain their absence any more.
 func (l *list) add(entries []blocklist.Listed) {
 	if len(entries) == 0 {
 		return
 	}
-	l.entries = append(l.entries, entries...)
-	l.sorted = false
+	if n := len(l.entries); n == 0 {
+		l.entries = entries // whoever added them has no more use for them
+	} else {
+		l.unsorted = l.unsorted || l.entries[n-1].ID > entries[0].ID
+		l.entries = append(l.entries, entries...)
+	}
 	if len(l.gone) > 0 {
 		for _, e := range entries {
 			delete(l.gone, e.Target.RevealKey())
@@ -244,22 +256,34 @@ func (l *list) takeOut(out []blocklist.Withdrawal, how Leave) []blocklist.Listed
 	if len(out) == 0 {
 		return nil
 	}
-	l.settle()
 	var taken []blocklist.Listed
 	for _, w := range out {
 		key := w.Target.RevealKey()
-		i, ok := place(l.entries, w.ID)
+		i, ok := l.find(w.ID)
 		if !ok || l.entries[i].Target.RevealKey() != key {
 			continue
 		}
 		if how == WasSuspended {
 			taken = append(taken, l.entries[i])
 		}
-		l.entries[i].Decision = 0
-		l.gone[key] = Former{w.ID, how}
+		l.drop(i, how)
 	}
-	l.sorted = false
 	return taken
+}
+
+// find returns the place of an entry that is in force.
+func (l *list) find(id blocklist.EntryID) (int, bool) {
+	l.settle()
+	i, ok := place(l.entries, id)
+	return i, ok && !isOut(l.entries[i])
+}
+
+// drop takes the entry at a place out of force.
+func (l *list) drop(i int, how Leave) {
+	e := &l.entries[i]
+	l.gone[e.Target.RevealKey()] = Former{e.ID, how}
+	e.Decision = 0
+	l.out++
 }
 
 // place returns the place of an id among entries that are in order.

@@ -85,7 +85,7 @@ type Hashed struct {
 func Hash(message []byte) Hashed { return Hashed{sha256.Sum256(message), sha512.Sum512(message)} }
 
 // SHA256 is the message's SHA-256.
-func (h Hashed) SHA256() [sha256.Size]byte { return h.sha256 }
+func (h Hashed) SHA256() []byte { return h.sha256[:] }
 
 // VerifyKey is the function of that name, for the message that was hashed.
 func (h Hashed) VerifyKey(pub ssh.PublicKey, namespace string, armored []byte) error {
