@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -36,10 +37,10 @@ type Build struct {
 
 	Previous *Set // of the published edition; nil if there is none
 	Created  time.Time
-	Baseline *Set // of the edition that growth is counted against; nil means Previous
+	Base     *Base // the edition that growth is counted against; nil means Previous
 	Now      time.Time
-	// Uncounted says why growth can not be counted: the edition to count
-	// against is damaged. Additions then wait.
+	// Uncounted says why growth can not be counted: it is not known against
+	// which edition. Additions then wait.
 	Uncounted string
 
 	// Withdrawn says whether a decision took the target out; a row that is
@@ -59,6 +60,14 @@ type Build struct {
 	// Previous cover, and adds nothing to any of them, so that no wave has to
 	// wait for it. nil: an ordinary build.
 	Within []*Set
+}
+
+// Base is the edition that growth is counted against. It is read only if what
+// is known without reading it does not suffice.
+type Base struct {
+	Len  int    // how many rows it has
+	Date string // YYYY-MM-DD of its making: what came earlier was in it
+	Read func() (*Set, error)
 }
 
 // Refusal names a rule that a build failed, and the entry, decision or list
@@ -84,19 +93,13 @@ type Outcome struct {
 // left: guards hold back what adds, and nothing ever holds back a withdrawal.
 // An urgent build is of that kind from the start, and nothing refuses it.
 func (b *Build) Run() Outcome {
-	var o Outcome
-	var full *Set
-	var wg sync.WaitGroup
-	if b.Within == nil {
-		wg.Go(func() { full = b.set(b.Entries) })
-	}
-	b.checkEntries(&o)
-	wg.Wait()
 	if b.Within != nil {
+		var o Outcome
+		b.checkEntries(&o)
 		o.Refused, o.Set = nil, b.only(b.within)
 		return o
 	}
-	b.checkBuild(full, &o)
+	o, full := b.check()
 	switch {
 	case len(o.Refused) == 0:
 		o.Set = full
@@ -104,6 +107,22 @@ func (b *Build) Run() Outcome {
 		o.Set = b.only(b.Previous.Covers)
 	}
 	return o
+}
+
+// Check says what an ordinary build would refuse and flag. The outcome has no
+// set.
+func (b *Build) Check() Outcome {
+	o, _ := b.check()
+	return o
+}
+
+func (b *Build) check() (o Outcome, full *Set) {
+	var wg sync.WaitGroup
+	wg.Go(func() { full = b.set(b.Entries) })
+	b.checkEntries(&o)
+	wg.Wait()
+	b.checkBuild(full, &o)
+	return o, full
 }
 
 // within says whether an urgent build may hold a target.
@@ -254,11 +273,14 @@ func (b *Build) grows(full *Set) bool {
 // override left out. The refusal names every decision that has a part in it
 // and is not published yet.
 func (b *Build) checkGrowth(full *Set, o *Outcome) {
-	if b.Uncounted != "" {
-		o.Refused = append(o.Refused, Refusal{Rule: RuleGrowth, ID: "list", Reason: b.Uncounted})
+	base, err := b.base(full)
+	switch {
+	case err != nil:
+		o.Refused = append(o.Refused, Refusal{Rule: RuleGrowth, ID: "list", Reason: err.Error()})
+		return
+	case base == nil:
 		return
 	}
-	base := cmp.Or(b.Baseline, b.Previous)
 	more := slices.DeleteFunc(Diff(base, full).Added, func(r Row) bool {
 		return r.Category == StandingCategory || base.Covers(r.Target)
 	})
@@ -293,6 +315,29 @@ func (b *Build) checkGrowth(full *Set, o *Outcome) {
 				"%d more than the %d of a day ago; max_growth is %s", grown, base.Len(), b.Policy.MaxGrowth)})
 		}
 	}
+}
+
+// base returns the set that growth is counted against; nil if there is no need
+// to count, because few rows are as young as that edition.
+func (b *Build) base(full *Set) (*Set, error) {
+	switch {
+	case b.Uncounted != "":
+		return nil, errors.New(b.Uncounted)
+	case b.Base == nil:
+		return b.Previous, nil
+	}
+	young := 0
+	for u := range full.rows {
+		for i := range full.rows[u] {
+			if r := &full.rows[u][i]; r.Added >= b.Base.Date && r.Category != StandingCategory {
+				young++
+			}
+		}
+	}
+	if !b.Policy.MaxGrowth.Exceeded(young, b.Base.Len) {
+		return nil, nil
+	}
+	return b.Base.Read()
 }
 
 // Baseline picks the edition that growth is counted against: the latest one

@@ -37,9 +37,13 @@ func build(t testing.TB, previous, entries []string) *Build {
 	}
 	if previous != nil {
 		b.Previous = NewSet(append(rows(t, previous...), Row{b.Standing[0].Target, StandingCategory, "2026-10-01"}))
-		b.Baseline = b.Previous
 	}
 	return b
+}
+
+// baseOf is an edition that growth is counted against, made on no known day.
+func baseOf(set *Set) *Base {
+	return &Base{Len: set.Len(), Read: func() (*Set, error) { return set, nil }}
 }
 
 // result is a set without the test name, and refusals and flags as "rule id".
@@ -88,7 +92,7 @@ func TestBuild(t *testing.T) {
 		},
 		{
 			what: "growth against the day before", previous: append(abc[:3:3], "host x.test"), entries: append(abc[:3:3], "host x.test", "host y.test", "host z.test"),
-			change:  func(b *Build) { b.Baseline = NewSet(rows(t, append(abc[:3:3], testName)...)) },
+			change:  func(b *Build) { b.Base = baseOf(NewSet(rows(t, append(abc[:3:3], testName)...))) },
 			want:    append(abc[:3:3], "host x.test"),
 			refused: strs{"growth D5", "growth D6"},
 		},
@@ -106,7 +110,7 @@ func TestBuild(t *testing.T) {
 		},
 		{
 			what: "no baseline", previous: abc, entries: append(abc[:3:3], "host x.test"),
-			change: func(b *Build) { b.Baseline = nil },
+			change: func(b *Build) { b.Base = nil },
 			want:   append(abc[:3:3], "host x.test"),
 		},
 		{

@@ -1,6 +1,7 @@
 package blocklist
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vaern/vaern/internal/durable"
@@ -114,20 +116,23 @@ func (e *Edition) checkNames() error {
 
 // checkStored compares every stored file with its size and sum.
 func (e *Edition) checkStored() error {
-	for _, f := range e.Files {
-		if !e.isStored(f.Name) {
-			continue
-		}
-		r, err := durable.OpenRegular(filepath.Join(e.Dir, f.Name))
-		if err != nil {
-			return fmt.Errorf("open %s: %w", f.Name, err)
-		}
-		err = checkStream(r, f)
-		if err := errors.Join(err, r.Close()); err != nil {
-			return err
+	errs := make([]error, len(e.Files))
+	var wg sync.WaitGroup
+	for i, f := range e.Files {
+		if e.isStored(f.Name) {
+			wg.Go(func() { errs[i] = e.checkFile(f) })
 		}
 	}
-	return nil
+	wg.Wait()
+	return cmp.Or(errs...)
+}
+
+func (e *Edition) checkFile(f FileSum) error {
+	r, err := durable.OpenRegular(filepath.Join(e.Dir, f.Name))
+	if err != nil {
+		return fmt.Errorf("open %s: %w", f.Name, err)
+	}
+	return errors.Join(checkStream(r, f), r.Close())
 }
 
 // checkStream reads r to its end, which must come exactly where MANIFEST says.
@@ -173,7 +178,7 @@ func (e *Edition) CheckContents() error {
 			}
 		}
 	}
-	set, err := e.Set()
+	set, err := e.readSet(true)
 	if err != nil {
 		return err
 	}
@@ -195,12 +200,14 @@ func (e *Edition) CheckContents() error {
 
 // Set reads what the edition blocks from entries.csv, and compares it with
 // the counts of MANIFEST.
-func (e *Edition) Set() (*Set, error) {
+func (e *Edition) Set() (*Set, error) { return e.readSet(false) }
+
+func (e *Edition) readSet(strict bool) (*Set, error) {
 	text, err := e.readText(entriesName)
 	if err != nil {
 		return nil, fmt.Errorf("read edition %v: %w", e.Serial, err)
 	}
-	set, err := readEntries(text)
+	set, err := readEntries(text, strict)
 	if err != nil {
 		return nil, fmt.Errorf("read edition %v: %s: %w", e.Serial, entriesName, err)
 	}

@@ -70,9 +70,10 @@ func (r Row) check(last Row) error {
 
 // readEntries is the inverse of writeEntries. It accepts only what that could
 // have written: canonical targets in order, each once. Whether one covers
-// another is checked where [Edition.CheckContents] asks for it. The rows are
-// parts of text.
-func readEntries(text string) (*Set, error) {
+// another is checked where [Edition.CheckContents] asks for it, and only if
+// strict whether each target is canonical: who made and signed the text took
+// them from a Set. The rows are parts of text.
+func readEntries(text string, strict bool) (*Set, error) {
 	head, text, ok := strings.Cut(text, "\n")
 	switch {
 	case !ok:
@@ -87,12 +88,17 @@ func readEntries(text string) (*Set, error) {
 		if !ok {
 			return nil, errors.New("not a row, or cut short")
 		}
-		t, err := ParseTarget(row.Target.Unit, row.Target.Reveal())
-		if err != nil {
-			return nil, err
+		if strict {
+			t, err := ParseTarget(row.Target.Unit, row.Target.Reveal())
+			if err != nil {
+				return nil, err
+			}
+			if t.Reveal() != row.Target.Reveal() {
+				return nil, errors.New("a row is not canonical")
+			}
 		}
-		if t.Reveal() != row.Target.Reveal() || len(rows) > 0 && last.Target.Compare(t) >= 0 {
-			return nil, errors.New("rows are not canonical and in order")
+		if len(rows) > 0 && last.Target.Compare(row.Target) >= 0 {
+			return nil, errors.New("rows are not in order")
 		}
 		if err := row.check(last); err != nil {
 			return nil, err

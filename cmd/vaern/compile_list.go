@@ -73,7 +73,7 @@ func (a *authority) compileOnce(l *ListConfig, o compileOptions, dir string, key
 		return nil, err
 	}
 	expired := 0
-	if old == nil || blocklist.Believes(old.Created, a.now()) {
+	if old == nil || blocklist.Believes(a.believed(old).Created, a.now()) {
 		if expired, err = a.expire(l); err != nil {
 			return nil, err
 		}

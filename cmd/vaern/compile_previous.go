@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/vaern/vaern/blocklist"
@@ -112,23 +113,40 @@ func (a *authority) build(l *ListConfig, p *policy, old *published, keys *sshsig
 	if old == nil {
 		return b, nil
 	}
-	b.Previous, b.Created = old.set, old.Created
-	b.State[blocklist.RuleClock] = blocklist.Digest(old.Bytes())
-	b.Baseline = old.set
+	believed := a.believed(old)
+	b.Previous, b.Created = old.set, believed.Created
+	b.State[blocklist.RuleClock] = blocklist.Digest(believed.Bytes())
 	base := blocklist.Baseline(old.history, now)
 	if base.Serial != old.Serial {
-		e, err := blocklist.Open(base.Dir, keys)
-		if err == nil {
-			b.Baseline, err = e.Set()
-		}
-		if err != nil {
-			b.Uncounted = err.Error()
+		b.Base = &blocklist.Base{
+			Len: base.Domains + base.Hosts + base.URLs, Date: base.Created.Format(time.DateOnly),
+			Read: func() (*blocklist.Set, error) {
+				e, err := blocklist.Open(base.Dir, keys)
+				if err != nil {
+					return nil, err
+				}
+				return e.Set()
+			},
 		}
 	}
 	if old.gap != nil && base.Age(now) < growthWindow { // the edition to count against may lie beyond the gap
 		b.Uncounted = old.gap.Error()
 	}
 	return b, nil
+}
+
+// believed returns the latest edition that was made at a time that can be
+// right. Withdrawals go out whatever the clock says, and what an edition then
+// says of its time must not be what the next one is held against: the clock
+// would confirm itself.
+func (a *authority) believed(old *published) *blocklist.Edition {
+	last := old.history[len(old.history)-1]
+	for _, e := range slices.Backward(old.history) {
+		if blocklist.Believes(last.Created, e.Created) || a.reg.Overridden(blocklist.RuleClock, e.List, blocklist.Digest(last.Bytes())) {
+			last = e
+		}
+	}
+	return last
 }
 
 // growthWindow is how far back growth is counted.

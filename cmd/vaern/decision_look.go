@@ -241,7 +241,7 @@ func (k *look) try() ([]blocklist.Refusal, error) {
 	if withdrawn := b.Withdrawn; len(explained) > 0 {
 		b.Withdrawn = func(t blocklist.Target) bool { return explained[t.RevealKey()] || withdrawn(t) }
 	}
-	return b.Run().Refused, nil
+	return b.Check().Refused, nil
 }
 
 // presentBuild is the build that compile would run now.

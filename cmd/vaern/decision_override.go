@@ -150,7 +150,7 @@ func (d *draft) bound(rule blocklist.Rule, subject string) (string, error) {
 // nothing if the rule does not refuse now. A clock or a never-block file that
 // is wrong holds back what is not decided yet as well.
 func refusedNow(b *blocklist.Build, rule blocklist.Rule) string {
-	for _, r := range b.Run().Refused {
+	for _, r := range b.Check().Refused {
 		if r.Rule == rule {
 			return r.Digest
 		}

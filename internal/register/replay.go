@@ -139,7 +139,8 @@ func (s *State) draft(r record) error {
 		return errors.New("the register is not founded")
 	}
 	d := &Decision{Status: Draft, Drafted: r.time, seq: r.seq, first: s.nextEntry}
-	d.added = make([]blocklist.Listed, 0, bytes.Count(r.body, []byte("\n+ ")))
+	n := bytes.Count(r.body, []byte("\n+ "))
+	d.added = make([]blocklist.Listed, 0, n+n/8) // room for the decisions after a large one
 	hashed := make(chan sshsig.Hashed, 1)
 	go func() { hashed <- sshsig.Hash(r.body) }() // a million entries take as long to hash as to read
 	head, err := blocklist.ScanDecision(r.body, blocklist.Each{
