@@ -116,6 +116,7 @@ func TestKept(t *testing.T) {
 		{"the newest so many stay", 3, []time.Duration{0, 15 * day, 30 * day, 45 * day, 60 * day}, 3},
 		{"fewer than so many", 48, []time.Duration{0, 30 * day}, 2},
 		{"what growth counts from stays", 1, []time.Duration{0, 30 * day, 60 * day}, 2},
+		{"and not only while the latest is in the waves", 1, []time.Duration{2 * time.Hour, 30 * day, 60 * day}, 2},
 		{"the latest alone", 1, []time.Duration{30 * day, 60 * day}, 1},
 		{"all from the future", 1, []time.Duration{-30 * day, -20 * day, -10 * day}, 3},
 	} {

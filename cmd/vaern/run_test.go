@@ -179,6 +179,19 @@ func TestRunPublishesWhatIsUrgent(t *testing.T) {
 	r.beat(t.Context())
 	o.wants("at the next time", "a b blocktest.police")
 
+	// Asked while an ordinary compile had begun: that one is no answer.
+	o.decide([]string{"late.example"})
+	o.at = o.at.Add(16 * time.Minute)
+	during := o.reg.Head().Records
+	r.beat(t.Context())
+	o.wants("ordinary meanwhile", "a b blocktest.police late")
+	asked = during
+	r.beat(t.Context())
+	o.wants("urgent after an ordinary one", "a blocktest.police")
+	o.at = o.at.Add(16 * time.Minute)
+	r.beat(t.Context())
+	o.decide(nil, "late.example")
+
 	// Asked while nothing ran: answered before the lists are compiled.
 	o.decide([]string{"c.example"}, "b.example")
 	asked = o.reg.Head().Records
