@@ -36,6 +36,9 @@ func (a *app) open() (*authority, error) {
 	if err != nil {
 		return nil, cli.Misuse(err, "")
 	}
+	if a.readsAhead {
+		a.readAhead(c)
+	}
 	end := progress.Begin(a.err, "reading the register")
 	reg, err := register.Open(c.Register, c.Environment, now)
 	end()

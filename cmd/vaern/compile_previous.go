@@ -23,7 +23,7 @@ type published struct {
 // edition that the register knows nothing of means that the register is an
 // old copy: it would publish again what was withdrawn since.
 func (a *authority) previous(dir string, keys *sshsig.AllowedSigners) (*published, error) {
-	e, err := blocklist.OpenLatest(dir, keys)
+	e, set, err := a.latest(dir, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -32,14 +32,13 @@ func (a *authority) previous(dir string, keys *sshsig.AllowedSigners) (*publishe
 		if e, err = a.newest(dir, keys); err != nil || e == nil {
 			return nil, err
 		}
+		if set, err = e.Set(); err != nil {
+			return nil, err
+		}
 	}
 	if !a.reg.Includes(e.Register) {
 		return nil, cli.Refuse(fmt.Errorf("edition %v was made from a register that this one does not continue", e.Serial),
 			"the register is an old copy or another one: restore the newest backup")
-	}
-	set, err := e.Set()
-	if err != nil {
-		return nil, err
 	}
 	old := &published{Edition: e, set: set, history: []*blocklist.Edition{e}}
 	if lost {
