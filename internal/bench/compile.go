@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/vaern/vaern/internal/sshsig"
 )
@@ -20,30 +21,64 @@ var officers = []string{"anna", "bo"}
 func (b *bench) compile(pipeline func() *exec.Cmd) error {
 	b.found()
 	b.decide("--add", b.path("in"), "--format", "plain", "--skip-invalid")
-	before := b.path("before")
-	must(exec.Command("cp", "-a", b.path("authority"), before).Run())
+	must(exec.Command("cp", "-a", b.path("authority"), b.path("before")).Run())
 	whole := func() *exec.Cmd {
-		must(os.RemoveAll(b.path("authority")))
-		must(exec.Command("cp", "-a", before, b.path("authority")).Run())
+		b.restore()
 		return b.vaern("compile")
 	}
 	if err := b.compare("P8b decided entries to a signed edition, everything", "shell pipeline", pipeline, "vaern compile", whole); err != nil {
 		return err
 	}
-	round := 0
-	change := func() *exec.Cmd {
-		round++
-		var added bytes.Buffer
-		for i := range 50 {
-			fmt.Fprintf(&added, "changed-%d-%d.example\n", round, i)
-		}
-		must(os.WriteFile(b.path("added"), added.Bytes(), 0o600))
-		must(os.WriteFile(b.path("gone"), b.some(50, round), 0o600))
-		b.decide("--add", b.path("added"), "--withdraw", b.path("gone"))
-		return b.vaern("compile")
+	return b.small()
+}
+
+// small measures a change of a hundred names in a list that has been published
+// for days, as most lists have been most of the time.
+func (b *bench) small() error {
+	k, err := b.startKnot()
+	if err != nil {
+		return err
 	}
-	nothing := func() *exec.Cmd { return b.vaern("compile") }
-	return b.compare("P7 a hundred names changed", "shell pipeline", pipeline, "vaern compile", change, "nothing to do", nothing)
+	b.restore()
+	for day := 5; day >= 3; day -= 2 { // growth is counted against the edition of the day before
+		b.clock = time.Now().AddDate(0, 0, -day).UTC()
+		b.change()
+		must(b.vaern("compile").Run())
+	}
+	b.clock = time.Time{}
+	var theirs, ours, idle []cost
+	for range b.rounds {
+		wall, err := k.change()
+		must(err)
+		theirs = append(theirs, cost{wall: wall})
+		b.change()
+		c, err := measure(b.vaern("compile"))
+		must(err)
+		ours = append(ours, c)
+		c, err = measure(b.vaern("compile"))
+		must(err)
+		idle = append(idle, c)
+	}
+	b.report("P7 a hundred names changed (knot: new zone file to IXFR served)", []string{"knot", "vaern compile", "nothing to do"}, theirs, ours, idle)
+	return nil
+}
+
+// restore goes back to before the first edition.
+func (b *bench) restore() {
+	must(os.RemoveAll(b.path("authority")))
+	must(exec.Command("cp", "-a", b.path("before"), b.path("authority")).Run())
+}
+
+// change decides a hundred changes: other names in each round.
+func (b *bench) change() {
+	b.round++
+	var added bytes.Buffer
+	for i := range 50 {
+		fmt.Fprintf(&added, "changed-%d-%d.example\n", b.round, i)
+	}
+	must(os.WriteFile(b.path("added"), added.Bytes(), 0o600))
+	must(os.WriteFile(b.path("gone"), b.some(50, b.round), 0o600))
+	b.decide("--add", b.path("added"), "--withdraw", b.path("gone"))
 }
 
 // some takes names out of the list, evenly spread, others in each round.
@@ -88,5 +123,9 @@ func (b *bench) decide(args ...string) {
 }
 
 func (b *bench) vaern(args ...string) *exec.Cmd {
-	return exec.Command("bin/vaern", append([]string{"--config", b.path("authority/vaern.toml")}, args...)...)
+	c := exec.Command("bin/vaern", append([]string{"--config", b.path("authority/vaern.toml")}, args...)...)
+	if !b.clock.IsZero() {
+		c.Env = append(os.Environ(), "VAERN_TEST_CLOCK="+b.clock.Format(time.RFC3339))
+	}
+	return c
 }

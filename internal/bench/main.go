@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 func main() {
@@ -48,6 +49,9 @@ func exit(err error) {
 type bench struct {
 	n, rounds   int
 	shared, dir string
+
+	clock time.Time // of vaern; zero: the real one
+	round int       // changes so far
 }
 
 func (b *bench) run() error {
@@ -83,7 +87,7 @@ func (b *bench) prepare() error {
 		in   string
 		args []string
 	}{
-		{filepath.Join(b.shared, "dns", "tools"), []string{"go", "build", "-o", b.path(""), "./gen"}},
+		{filepath.Join(b.shared, "dns", "tools"), []string{"go", "build", "-o", b.path(""), "./gen", "./axfr"}},
 		{filepath.Join(b.shared, "compile", "tools"), []string{"go", "build", "-o", b.path(""), "./mklist"}},
 		{".", []string{"make", "-s", "build"}},
 		{".", []string{"cp", filepath.Join(b.shared, "compile", "pipeline.sh"), b.path("pipeline.sh")}},

@@ -44,15 +44,24 @@ func (b *bench) compare(what string, sides ...any) error {
 			costs[i] = append(costs[i], c)
 		}
 	}
+	var names []string
+	for i := range costs {
+		names = append(names, sides[2*i].(string))
+	}
+	b.report(what, names, costs...)
+	return nil
+}
+
+// report prints medians, and the ratio to the first.
+func (b *bench) report(what string, names []string, costs ...[]cost) {
 	fmt.Printf("\n%s, %d names, median of %d\n", what, b.n, b.rounds)
 	first := median(costs[0], func(c cost) time.Duration { return c.wall })
 	for i, all := range costs {
 		wall := median(all, func(c cost) time.Duration { return c.wall })
-		fmt.Printf("  %-22s %7.3f s wall  %7.3f s cpu  %6d MiB  ratio %.2f\n", sides[2*i], wall.Seconds(),
+		fmt.Printf("  %-22s %7.3f s wall  %7.3f s cpu  %6d MiB  ratio %.2f\n", names[i], wall.Seconds(),
 			median(all, func(c cost) time.Duration { return c.cpu }).Seconds(),
 			median(all, func(c cost) int64 { return c.peak })>>20, wall.Seconds()/first.Seconds())
 	}
-	return nil
 }
 
 func median[T cmp.Ordered](all []cost, of func(cost) T) T {
