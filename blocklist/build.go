@@ -202,9 +202,9 @@ const StandingCategory = "vaern-test"
 // because taking it out is a decision of its own.
 func (b *Build) checkEntries(o *Outcome) {
 	for _, e := range b.Entries {
-		for _, f := range b.Policy.CheckTarget(e.Target) {
+		for _, f := range b.Policy.refusals(e.Target) {
 			id := e.ID.String()
-			if f.Flag || b.Overridden(f.Rule, id, "") {
+			if b.Overridden(f.Rule, id, "") {
 				continue
 			}
 			r := Refusal{Rule: f.Rule, ID: id, Reason: f.Reason}

@@ -1,6 +1,7 @@
 package blocklist
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"errors"
@@ -217,14 +218,51 @@ func (e *Edition) readSet(strict bool) (*Set, error) {
 	return set, nil
 }
 
-// Holds says whether the edition says of its rows exactly what set says.
-func (e *Edition) Holds(set *Set) (bool, error) {
-	h := sha256.New()
-	if err := writeEntries(h, e.Serial, set); err != nil {
+// BeginsAs says whether a file of the edition begins as f would write it now
+// for the same rows. What stands around the rows, and how each is written,
+// shows in the beginning of a file.
+func (e *Edition) BeginsAs(f File, set *Set) (bool, error) {
+	want := beginning{left: beginningSize}
+	if err := f.Write(&want, e.Serial, set); err != nil && !errors.Is(err, errEnough) {
 		return false, err
 	}
-	want, _ := e.File(entriesName)
-	return [32]byte(h.Sum(nil)) == want.Sum, nil
+	var r io.ReadCloser
+	var err error
+	if f.Text {
+		r, err = e.OpenText(f.Name)
+	} else {
+		r, err = durable.OpenRegular(filepath.Join(e.Dir, f.Name))
+	}
+	if err != nil {
+		return false, nil //nolint:nilerr // an edition without the file is another one
+	}
+	defer r.Close()
+	have := make([]byte, want.Len())
+	if _, err := io.ReadFull(r, have); err != nil {
+		return false, nil //nolint:nilerr // so is one whose file is shorter
+	}
+	return bytes.Equal(have, want.Bytes()), nil
+}
+
+// beginning takes the first octets that are written, and then fails.
+type beginning struct {
+	bytes.Buffer
+	left int
+}
+
+// beginningSize reaches well into the names.
+const beginningSize = 64 << 10
+
+var errEnough = errors.New("enough was written")
+
+func (b *beginning) Write(p []byte) (int, error) {
+	if len(p) > b.left {
+		b.Buffer.Write(p[:b.left])
+		b.left = 0
+		return 0, errEnough
+	}
+	b.left -= len(p)
+	return b.Buffer.Write(p)
 }
 
 // OpenText returns the plain form of one of the edition's texts. It gives out

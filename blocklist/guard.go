@@ -53,15 +53,24 @@ func (f Finding) String() string {
 // only flag.
 func (p *Policy) CheckTarget(t Target) []Finding {
 	name := t.Name()
-	if name.IsZero() { // a URL on an IP address
+	switch {
+	case name.IsZero(): // a URL on an IP address
+		return nil
+	case t.Unit == URL:
+		m, belowProtected := p.look(name.Reveal())
+		return append(suspicious(name), flagURL(m, belowProtected)...)
+	}
+	return append(suspicious(name), p.refusals(t)...)
+}
+
+// refusals runs the guards that hold a domain or host back.
+func (p *Policy) refusals(t Target) (found []Finding) {
+	if t.Unit == URL {
 		return nil
 	}
+	name := t.Name()
 	text := name.Reveal()
 	m, belowProtected := p.look(text)
-	found := suspicious(name)
-	if t.Unit == URL {
-		return append(found, flagURL(m, belowProtected)...)
-	}
 	refuse := func(rule Rule, reason string) { found = append(found, Finding{Rule: rule, Reason: reason}) }
 	if name.Labels() == 1 {
 		refuse(RuleSingleLabel, "a single label is a whole top-level domain")

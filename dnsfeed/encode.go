@@ -107,7 +107,9 @@ func (e *encoder) file(set *blocklist.Set, maxDomain, maxHost int) {
 			e.err = cmp.Or(e.err, errNoRoom)
 			return
 		}
-		e.owner(text, host)
+		if e.owner(text, host); e.err != nil {
+			return
+		}
 	}
 	if len(e.msg)+e.soaSize() > maxMessage {
 		e.end()
