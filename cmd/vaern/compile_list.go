@@ -202,13 +202,14 @@ func (a *authority) publish(s *built, old *published, dir string, keys *sshsig.A
 	if last := a.reg.Highest[l.Name]; last.Policy != "" && last.Policy != s.policy.digest {
 		fmt.Fprintf(a.err, "list %s: quorum, guards or never-block files changed since edition %v\n", l.Name, last.Serial)
 	}
+	head := a.reg.Head() // that was built from; the reservation adds to it
 	serial, err := a.reserve(s, dir)
 	if err != nil {
 		return nil, err
 	}
 	m := blocklist.Manifest{
 		Authority: a.Authority, Environment: a.Environment, List: l.Name, Zone: l.Zone,
-		Serial: serial, Created: s.moment, Expires: s.moment.Add(l.ValidFor.Duration), Settle: l.Settle.Duration, Register: a.reg.Head(),
+		Serial: serial, Created: s.moment, Expires: s.moment.Add(l.ValidFor.Duration), Settle: l.Settle.Duration, Register: head,
 	}
 	var before *blocklist.Edition
 	if old != nil {
