@@ -170,22 +170,25 @@ func (b *Build) only(keep func(Target) bool) *Set {
 			kept = append(kept, e)
 		}
 	}
-	for _, row := range b.vanished(b.set(kept)) { // what is held back may have covered it
+	set := b.set(kept)
+	n := len(kept)
+	for _, row := range b.vanished(set, Diff(b.Previous, set).Removed) { // what is held back may have covered it
 		if keep(row.Target) {
 			kept = append(kept, Listed{Target: row.Target, Category: row.Category})
 		}
+	}
+	if len(kept) == n {
+		return set
 	}
 	return b.set(kept)
 }
 
 // vanished returns the rows of the previous edition that nothing in the set
-// blocks any more although no decision took them out.
-func (b *Build) vanished(set *Set) []Row {
-	if b.Previous == nil {
-		return nil
-	}
+// blocks any more although no decision took them out: removed are those that
+// are not in it.
+func (b *Build) vanished(set *Set, removed []Row) []Row {
 	var gone []Row
-	for _, row := range Diff(b.Previous, set).Removed {
+	for _, row := range removed {
 		if row.Category != StandingCategory && !set.Covers(row.Target) && !b.Withdrawn(row.Target) {
 			gone = append(gone, row)
 		}
@@ -233,10 +236,11 @@ func (b *Build) checkBuild(full *Set, o *Outcome) {
 		}
 		return
 	}
-	if gone := b.vanished(full); len(gone) > 0 {
+	changes := Diff(b.Previous, full)
+	if gone := b.vanished(full, changes.Removed); len(gone) > 0 {
 		refuse(RuleVanished, digestOf(gone), "%d entries are gone without a decision", len(gone))
 	}
-	if !b.grows(full) {
+	if !slices.ContainsFunc(changes.Added, func(r Row) bool { return b.adds(r.Target) }) {
 		return
 	}
 	if !Believes(b.Created, b.Now) {
@@ -262,11 +266,6 @@ func digestOf(rows []Row) string {
 		_, _ = io.WriteString(h, r.Target.RevealKey()+"\n")
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// grows says whether full blocks some name that the previous edition does not.
-func (b *Build) grows(full *Set) bool {
-	return slices.ContainsFunc(Diff(b.Previous, full).Added, func(r Row) bool { return b.adds(r.Target) })
 }
 
 // checkGrowth counts what blocks more than the baseline, decisions with an

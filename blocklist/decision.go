@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // DecisionNamespace is the namespace of an officer's signature over a
@@ -236,9 +237,9 @@ func ParseDecision(text []byte) (*Decision, error) {
 
 // ScanDecision reads a signed text line by line, so that the entries of a
 // million need not be held in full. The decision it returns has the header
-// only. What it hands out are parts of one copy of the text.
+// only. What it hands out are parts of text, which must not change afterwards.
 func ScanDecision(text []byte, each Each) (*Decision, error) {
-	s := scanner{rest: string(text), each: each}
+	s := scanner{rest: unsafe.String(unsafe.SliceData(text), len(text)), each: each}
 	d, err := s.run()
 	if err != nil {
 		return nil, fmt.Errorf("parse decision line %d: %w", s.line, err)

@@ -159,6 +159,9 @@ func (a *authority) finish(s *built, old *published, dir string, keys *sshsig.Al
 			return old.Manifest, nil
 		}
 	}
+	if old != nil {
+		old.set = nil // a large list is not held twice while it is written
+	}
 	e, err := a.publish(s, old, dir, keys)
 	if err != nil {
 		return nil, err
