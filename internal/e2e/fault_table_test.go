@@ -15,22 +15,27 @@ import (
 )
 
 // fails are plans to let a call of the command fail: once, and from then on. A full disk is felt by what needs room, a
-// failing one by everything. Reads are many and alike: all of them are tried in the full table only, otherwise each open.
+// failing one by everything. Reads are many and alike: all of them are tried in the full table only, otherwise some opens.
 func (s *scene) fails(args []string) (plans []fault.Plan) {
 	s.t.Helper()
+	room := func(c fault.Call) bool { return c.Is(fault.Allocates) }
 	writes := func(c fault.Call) bool { return full || c.Is(fault.Changes|fault.Syncs) }
+	opens := func(c fault.Call) bool { return c.Name == "openat" && c.Is(fault.Reads) }
 	for _, f := range []struct {
 		errno syscall.Errno
-		stays bool
 		match func(fault.Call) bool
+		stays bool
+		step  int
 	}{
-		{syscall.ENOSPC, false, func(c fault.Call) bool { return c.Is(fault.Allocates) }},
-		{syscall.ENOSPC, true, func(c fault.Call) bool { return c.Is(fault.Allocates) }},
-		{syscall.EIO, false, func(c fault.Call) bool { return writes(c) || c.Name == "openat" }},
-		{syscall.EIO, true, writes},
+		{syscall.ENOSPC, room, false, 1},
+		{syscall.ENOSPC, room, true, 1},
+		{syscall.EIO, writes, false, 1},
+		{syscall.EIO, writes, true, 1},
+		{syscall.EIO, opens, false, 3},
 	} {
-		for k := range s.points(args, f.match) {
-			plans = append(plans, fault.Plan{Match: f.match, At: k + 1, Do: fault.Fail, Errno: f.errno, Stays: f.stays})
+		last := s.points(args, f.match)
+		for k := 1; k <= last; k += f.step {
+			plans = append(plans, fault.Plan{Match: f.match, At: k, Do: fault.Fail, Errno: f.errno, Stays: f.stays})
 		}
 	}
 	return plans
