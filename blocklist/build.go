@@ -138,14 +138,21 @@ func (b *Build) within(t Target) bool {
 // adds says whether a target blocks a name that the previous edition does not.
 func (b *Build) adds(t Target) bool { return b.Previous == nil || !b.Previous.Covers(t) }
 
-// set turns entries into rows, keeping the date of rows that stay.
+// set makes the set of entries, keeping the date of rows that stay.
 func (b *Build) set(entries []Listed) *Set {
-	rows := make([]Row, 0, len(b.Standing)+len(entries))
-	rows = append(rows, b.Standing...)
-	for _, e := range entries {
-		rows = append(rows, Row{Target: e.Target, Category: e.Category})
-	}
-	return b.dated(NewSet(rows))
+	standing := uint32(len(b.Standing)) //nolint:gosec // one
+	return b.dated(newSet(len(b.Standing)+len(entries), func(i uint32) *Target {
+		if i < standing {
+			return &b.Standing[i].Target
+		}
+		return &entries[i-standing].Target
+	}, func(i uint32) Row {
+		if i < standing {
+			return b.Standing[i]
+		}
+		e := &entries[i-standing]
+		return Row{Target: e.Target, Category: e.Category}
+	}))
 }
 
 // dated gives every row the date of the previous edition's row, or today's.

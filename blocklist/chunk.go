@@ -24,10 +24,11 @@ import (
 // when a hundred lines of a million change, all but a hundred chunks are in
 // the last edition already.
 const (
-	minChunk = 24 << 10 // octets of text; below this a chunk ends at no line
+	minChunk = 8 << 10 // octets of text; below this a chunk ends at no line
 	maxChunk = 256 << 10
-	// One line in so many ends a chunk that is long enough: 4 KiB of names.
-	cutOneIn  = 256
+	// One line in so many ends a chunk that is long enough. Longer chunks make
+	// files no smaller: names have little in common but what is near.
+	cutOneIn  = 128
 	cutOctets = 32 // of a line, that the choice looks at
 )
 

@@ -183,7 +183,7 @@ func (e *Edition) CheckContents() error {
 	if err != nil {
 		return err
 	}
-	if _, out := inTree(slices.Concat(set.rows[Domain], set.rows[Host])); slices.Contains(out, true) {
+	if _, out := set.asGiven().inTree(); slices.Contains(out, true) {
 		return fmt.Errorf("check edition %v: a row of %s is covered by another", e.Serial, entriesName)
 	}
 	for _, list := range append(listFiles[:len(listFiles):len(listFiles)], entriesFile) {

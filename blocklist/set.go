@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"unsafe"
 )
 
 // Row is one line of an edition: a target, the category (the one detail of an
@@ -32,30 +33,36 @@ type Set struct {
 // hosts and domains below a domain. The texts are copied side by side in their
 // new order: all that follows reads them in it.
 func NewSet(rows []Row) *Set {
+	return newSet(len(rows), func(i uint32) *Target { return &rows[i].Target }, func(i uint32) Row { return rows[i] })
+}
+
+// newSet makes a set of n rows, each of which has the target that target
+// tells.
+func newSet(n int, target func(uint32) *Target, row func(uint32) Row) *Set {
+	given := &given{n, target}
 	var tree []uint32
 	var out []bool
 	var byText [3][]key
 	var wg sync.WaitGroup
-	wg.Go(func() { tree, out = inTree(rows) })
+	wg.Go(func() { tree, out = given.inTree() })
 	for u := range byText {
-		byText[u] = inText(rows, Unit(u)) //nolint:gosec // three
+		byText[u] = given.inText(Unit(u)) //nolint:gosec // three
 	}
 	wg.Wait()
 
 	s := &Set{}
-	place := make([]uint32, len(rows)) // where a row went
+	place := make([]uint32, n) // where a row went
 	domains := 0
 	for u, keys := range byText {
 		all, size := 0, 0
 		for i, k := range keys {
-			text := rows[k.at].Target.Reveal()
 			// In the tree duplicates are out already; of URLs they are found here.
-			if u == int(URL) && i > 0 && rows[keys[i-1].at].Target.Reveal() == text {
+			if u == int(URL) && i > 0 && given.text(keys[i-1].at) == given.text(k.at) {
 				out[k.at] = true
 			}
 			if !out[k.at] {
 				all++
-				size += len(text)
+				size += target(k.at).n
 			}
 		}
 		kept, texts := make([]Row, 0, all), make([]byte, 0, size)
@@ -65,11 +72,11 @@ func NewSet(rows []Row) *Set {
 				continue
 			}
 			place[k.at] = uint32(domains + len(kept)) //nolint:gosec // far below 2^32
-			row := rows[k.at]
-			texts = append(texts, row.Target.Reveal()...)
-			kept, heads = append(kept, row), append(heads, k.head)
+			r := row(k.at)
+			texts = append(texts, r.Target.Reveal()...)
+			kept, heads = append(kept, r), append(heads, k.head)
 		}
-		rest := string(texts)
+		rest := unsafe.String(unsafe.SliceData(texts), len(texts)) // which nobody changes from here on
 		for i := range kept {
 			t := &kept[i].Target
 			t.sealed, rest = seal(rest[:t.n]), rest[t.n:]
@@ -102,32 +109,52 @@ func sortedSet(rows []Row) *Set {
 		}
 	}
 	s.tree = sync.OnceValue(func() []uint32 {
-		tree, _ := inTree(append(s.rows[Domain][:len(s.rows[Domain]):len(s.rows[Domain])], s.rows[Host]...))
+		tree, _ := s.asGiven().inTree()
 		return tree
 	})
 	return s
 }
 
+// given is what a set is made from: so many rows, in any order.
+type given struct {
+	n      int
+	target func(uint32) *Target
+}
+
+func (g *given) text(i uint32) string { return g.target(i).Reveal() }
+
+// asGiven is the set's domains and, counted on behind them, its hosts.
+func (s *Set) asGiven() *given {
+	domains, hosts := s.rows[Domain], s.rows[Host]
+	return &given{len(domains) + len(hosts), func(i uint32) *Target {
+		if int(i) < len(domains) {
+			return &domains[i].Target
+		}
+		return &hosts[int(i)-len(domains)].Target
+	}}
+}
+
 // inText returns the rows of one unit in the order of their texts.
-func inText(rows []Row, u Unit) []key {
+func (g *given) inText(u Unit) []key {
 	n, ordered := 0, true
-	for i := range rows {
-		if rows[i].Target.Unit == u {
+	for i := range uint32(g.n) { //nolint:gosec // far below 2^32
+		if g.target(i).Unit == u {
 			n++
 		}
 	}
 	keys := make([]key, 0, n)
-	for i := range rows {
-		if rows[i].Target.Unit != u {
+	before := ""
+	for i := range uint32(g.n) { //nolint:gosec // far below 2^32
+		if g.target(i).Unit != u {
 			continue
 		}
-		keys = append(keys, key{textHead(rows[i].Target.Reveal()), uint32(i)}) //nolint:gosec // far below 2^32
-		last := len(keys) - 1
-		ordered = ordered && (last == 0 || rows[keys[last-1].at].Target.Reveal() <= rows[i].Target.Reveal())
+		text := g.text(i)
+		keys = append(keys, key{textHead(text), i})
+		ordered, before = ordered && before <= text, text
 	}
 	if !ordered {
 		sortKeys(keys, func(a, b uint32) int {
-			return cmp.Or(strings.Compare(rows[a].Target.Reveal(), rows[b].Target.Reveal()), cmp.Compare(a, b))
+			return cmp.Or(strings.Compare(g.text(a), g.text(b)), cmp.Compare(a, b))
 		})
 	}
 	return keys
@@ -136,21 +163,21 @@ func inText(rows []Row, u Unit) []key {
 // inTree returns domains and hosts in canonical order, and which rows have no
 // place in a set: what a domain covers, and what was there before. In that
 // order all that a name covers follows it, the host of the same name first.
-func inTree(rows []Row) (tree []uint32, out []bool) {
-	keys := make([]key, 0, len(rows))
-	for i := range rows {
-		if t := &rows[i].Target; t.Unit != URL {
-			keys = append(keys, key{treeHead(t.Reveal()), uint32(i)}) //nolint:gosec // far below 2^32
+func (g *given) inTree() (tree []uint32, out []bool) {
+	keys := make([]key, 0, g.n)
+	for i := range uint32(g.n) { //nolint:gosec // far below 2^32
+		if t := g.target(i); t.Unit != URL {
+			keys = append(keys, key{treeHead(t.Reveal()), i})
 		}
 	}
 	sortKeys(keys, func(a, b uint32) int {
-		x, y := &rows[a].Target, &rows[b].Target
+		x, y := g.target(a), g.target(b)
 		return cmp.Or(compareTree(x.Reveal(), y.Reveal()), cmp.Compare(x.Unit, y.Unit), cmp.Compare(a, b))
 	})
-	tree, out = make([]uint32, 0, len(keys)), make([]bool, len(rows))
+	tree, out = make([]uint32, 0, len(keys)), make([]bool, g.n)
 	var domain, last string
 	for _, k := range keys {
-		t := &rows[k.at].Target
+		t := g.target(k.at)
 		text := t.Reveal()
 		switch {
 		case domain != "" && (text == domain || isBelow(text, domain)), text == last: // of equal ones the domain came first

@@ -2,6 +2,7 @@ package register
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
-	_ "github.com/ncruces/go-sqlite3/driver" // the engine, without cgo
+	"github.com/ncruces/go-sqlite3/driver" // the engine, without cgo
 
 	"github.com/vaern/vaern/internal/durable"
 )
@@ -180,16 +181,19 @@ func (s *sqlite) read(each func(record) error) error {
 	if count != last {
 		return ErrTampered
 	}
-	next, err := s.db.Prepare("SELECT time, kind, subject, nonce, hash, body FROM history WHERE seq = ?")
+	next, err := s.db.Prepare("SELECT time, kind, subject, nonce, hash, length(body), " + inRow + " FROM history WHERE seq = ?")
 	if err != nil {
 		return explain(err)
 	}
 	defer next.Close()
 	for seq := int64(1); seq <= last; seq++ {
 		r := record{seq: seq}
-		var unix int64
+		var unix, size int64
 		var nonce, hash []byte
-		err := next.QueryRow(seq).Scan(&unix, &r.kind, &r.subject, &nonce, &hash, &r.body)
+		err := next.QueryRow(seq).Scan(&unix, &r.kind, &r.subject, &nonce, &hash, &size, &r.body)
+		if err == nil && r.body == nil {
+			r.body, err = s.large(seq, size)
+		}
 		switch {
 		case errors.Is(err, sql.ErrNoRows), err == nil && (len(nonce) != len(r.nonce) || len(hash) != len(r.hash)):
 			err = ErrTampered
@@ -206,9 +210,40 @@ func (s *sqlite) read(each func(record) error) error {
 
 // body returns the body of one record.
 func (s *sqlite) body(seq int64) ([]byte, error) {
+	var size int64
 	var b []byte
-	err := s.db.QueryRow("SELECT body FROM history WHERE seq = ?", seq).Scan(&b)
+	err := s.db.QueryRow("SELECT length(body), "+inRow+" FROM history WHERE seq = ?", seq).Scan(&size, &b)
+	if err == nil && b == nil {
+		b, err = s.large(seq, size)
+	}
 	return b, explain(err)
+}
+
+// inRow is a body that comes with its row; of a large one, NULL does.
+const inRow = "CASE WHEN length(body) <= 65536 THEN body END"
+
+// large reads a body piece by piece: as the value of a row, SQLite would hold
+// a million entries twice, and the driver a third time.
+func (s *sqlite) large(seq, size int64) ([]byte, error) {
+	c, err := s.db.Conn(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	var body bytes.Buffer
+	body.Grow(int(size))
+	err = c.Raw(func(conn any) error {
+		blob, err := conn.(driver.Conn).Raw().OpenBlob("main", "history", "body", seq, false)
+		if err != nil {
+			return err
+		}
+		_, err = blob.WriteTo(&body)
+		return errors.Join(err, blob.Close())
+	})
+	if err == nil && int64(body.Len()) != size {
+		err = ErrTampered // between the two readings
+	}
+	return body.Bytes(), err
 }
 
 // append adds records behind the history that ends in old, all or none.
