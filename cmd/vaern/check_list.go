@@ -47,6 +47,11 @@ func (a *authority) checkList(l *ListConfig, r *report) {
 	if old.gap != nil {
 		problem("%w", old.gap)
 	}
+	if newer, err := a.beyond(dir, old.Serial, keys); err != nil {
+		problem("%w", err)
+	} else if newer != nil {
+		problem("the file latest says %v, and %v is there: vaern compile goes on from that", old.Serial, newer.Serial)
+	}
 	if err := old.CheckContents(); err != nil {
 		problem("%w", err)
 	}

@@ -49,7 +49,12 @@ func (a *authority) compileList(l *ListConfig, o compileOptions) (*compiled, err
 	if err := durable.Sweep(dir); err != nil {
 		return nil, err
 	}
-	if err := a.adopt(dir, keys); err != nil {
+	// Of one that died right behind the switch of latest nobody knows whether
+	// the disk has it.
+	if err := durable.SyncDir(dir); err != nil {
+		return nil, err
+	}
+	if err := a.adopt(l, dir, keys); err != nil {
 		return nil, err
 	}
 	err = errMoved

@@ -50,21 +50,49 @@ func (a *authority) previous(dir string, keys *sshsig.AllowedSigners) (*publishe
 	return old, nil
 }
 
-// adopt is for a list without a latest edition. Either it never had one, or
-// the process died just before the first was made the latest, or somebody
-// lost the file: then the newest whole edition that this register made is the
-// latest. To begin again without it would be a second branch, which servers
-// and providers refuse.
-func (a *authority) adopt(dir string, keys *sshsig.AllowedSigners) error {
-	if latest, err := blocklist.Latest(dir); err != nil || latest != 0 {
+// adopt finds the edition to go on from, and makes it the latest if it is not.
+// Either the process died just before it became the latest, or somebody lost
+// the file latest or put an older one back. To go on from anything older would
+// be a second branch, which servers and providers refuse for ever. Behind a
+// latest that is there, an edition counts if it is whole and of this register.
+func (a *authority) adopt(l *ListConfig, dir string, keys *sshsig.AllowedSigners) error {
+	latest, err := blocklist.Latest(dir)
+	if err != nil {
 		return err
 	}
-	newest, err := a.newest(dir, keys)
-	if err != nil || newest == nil {
+	if latest == 0 {
+		newest, err := a.newest(dir, keys)
+		if err != nil || newest == nil {
+			return err
+		}
+		fmt.Fprintf(a.err, "list %s: the file latest was missing: %v is the newest edition\n", l.Name, newest.Serial)
+		return blocklist.MakeLatest(dir, newest.Serial)
+	}
+	next, err := a.beyond(dir, latest, keys)
+	if err != nil || next == nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "the file %s was missing: %v is the newest edition\n", filepath.Join(dir, "latest"), newest.Serial)
-	return blocklist.MakeLatest(dir, newest.Serial)
+	fmt.Fprintf(a.err, "list %s: the file latest said %v: %v is the newest edition\n", l.Name, latest, next.Serial)
+	return blocklist.MakeLatest(dir, next.Serial)
+}
+
+// beyond returns the newest edition that is after the latest, whole, and of
+// this register; nil if there is none.
+func (a *authority) beyond(dir string, latest blocklist.Serial, keys *sshsig.AllowedSigners) (*blocklist.Edition, error) {
+	serials, err := blocklist.Serials(dir)
+	if err != nil {
+		return nil, err
+	}
+	var newest *blocklist.Edition
+	for _, serial := range serials {
+		if !serial.After(latest) || newest != nil && !serial.After(newest.Serial) {
+			continue
+		}
+		if e, err := blocklist.Open(filepath.Join(dir, serial.String()), keys); err == nil && a.reg.Includes(e.Register) {
+			newest = e
+		}
+	}
+	return newest, nil
 }
 
 // newest opens the newest edition in dir, of which all must be whole, or

@@ -81,6 +81,9 @@ func (a *authority) approve(d *register.Decision, o approveOptions) error {
 		approve = a.reg.ApproveUrgent
 	}
 	d, err = approve(d.ID, o.as, signature, a.needs)
+	if errors.Is(err, register.ErrDisk) {
+		return err
+	}
 	if err != nil {
 		return cli.Refuse(err, "vaern officer list shows who may sign, and with which key; vaern decision show, what is signed already")
 	}

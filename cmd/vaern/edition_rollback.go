@@ -14,6 +14,7 @@ import (
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/durable"
+	"github.com/vaern/vaern/internal/register"
 	"github.com/vaern/vaern/internal/sshsig"
 )
 
@@ -88,6 +89,9 @@ func (a *authority) rollBack(l *ListConfig, serial string, o rollbackOptions) er
 		d.Suspend = a.addedSince(l, since, set)
 		return d, nil
 	}, o.as, func(text []byte) ([]byte, error) { return sshsig.Sign(signer, blocklist.DecisionNamespace, text) })
+	if errors.Is(err, register.ErrDisk) {
+		return err
+	}
 	if err != nil {
 		return cli.Refuse(fmt.Errorf("roll back: %w", err), "vaern officer list shows who may sign, and with which key")
 	}

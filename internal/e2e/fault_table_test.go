@@ -146,8 +146,6 @@ func (m *messages) judge(tr *trial) (string, error) {
 		status = 2
 	case contains("never-block-file") && !contains("load signing key"), contains("vaern: officers: "): // a refusal
 		status = 3
-	case contains("who may sign"): // as yet, approve takes what it can not write for a refusal
-		status = 3
 	}
 	if tr.status != status || !strings.HasPrefix(text, "vaern: ") && !contains("\nvaern: ") {
 		return "", fmt.Errorf("exit status %d, want %d:\n%s", tr.status, status, text)

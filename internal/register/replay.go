@@ -75,6 +75,7 @@ func (s *State) apply(r record) error {
 	case errors.Is(err, errRestart) && s.isNew(r):
 		s.hindsight.checked = next
 	case errors.Is(err, errRestart), errors.Is(err, errNewer):
+	case errors.Is(err, ErrDisk): // not read is not changed
 	default:
 		// Whoever wrote it also wrote its hash, but not by our rules.
 		err = fmt.Errorf("%w: %w", ErrTampered, err)

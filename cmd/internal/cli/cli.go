@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -111,6 +112,12 @@ func HintOf(err error) string {
 	var h interface{ Hint() string }
 	if errors.As(err, &h) {
 		return h.Hint()
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "free space on the disk, and run the command again"
+	case errors.Is(err, syscall.EIO):
+		return "is the disk failing? look at the system's log, mend it, and run the command again"
 	}
 	return ""
 }
