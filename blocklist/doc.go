@@ -29,9 +29,18 @@
 //	basis: order 12/2026
 //	+ E12	domain	bad.example	malware	source	source_ref	evidence_ref	yes	no	2026-12-31	note
 //	- E3	domain	old.example
+//	rollback	1795435200
+//	~ E9	host	www.example
 //	officer add	alice	police	ssh-ed25519 AAAA...
 //	officer revoke	bob	2026-11-23T12:00:00Z
 //	override	growth	D5	<sha256 of the text of D5>
+//	override	never-block	E12	<sha256 of the line "+ E12...">
+//	override	clock	csam	<sha256 that the refusal is bound to>
+//
+// What is suspended (~) is out of force like what is withdrawn (-), and not
+// forgotten. A rollback takes out everything added since an edition; because it
+// needs one signature however much that is, a decision with a rollback line has
+// only ~ lines beside it.
 //
 // It is UTF-8, each line ends in LF, tabs part the fields, no field holds a
 // control character. Kinds of lines come in the order above, entries by id,
@@ -52,14 +61,20 @@
 // [Policy.CheckTarget] holds one target against the names that must not be
 // blocked: single labels, public suffixes and what is above them, protected
 // names and what is above or below them, the blocking's own names and what is
-// above them, names too long for the zone. A URL is only flagged.
+// above them, names too long for the zone. A URL is only flagged, and so is a
+// name that may not be the one that was meant: mixed scripts, a missing dot.
 //
 // [Build.Run] holds a whole list against growth (beyond both numbers of a
 // [Limit], counted against the edition of a day ago), entries that vanish
 // without a decision, an empty list, a clock that is not believed, a
 // never-block file that is lost, and each target once more. Guards hold back
 // what adds, and nothing ever holds back a withdrawal: if one refuses, the
-// outcome is the previous set less everything that was withdrawn.
+// outcome is the previous set less everything that was withdrawn. An override is
+// a decision of its own, bound to what it lets through; [Rule.Subject] says
+// which rules have one.
+//
+// An urgent build ([Build.Within]) only takes out: what it leaves was in every
+// edition that somebody may still be served.
 //
 // # Editions
 //
@@ -70,7 +85,9 @@
 //	entries.csv                        unit,target,category,added: the set and when each row came
 //
 // and what [Publication.Files] adds. A text is stored as .gz, in one member,
-// and as .zst; its plain form is listed, not stored.
+// and as .zst; its plain form is listed, not stored. It is compressed in
+// chunks that end where the text says so: the same text gives the same file,
+// and the next edition takes from this one what has not changed.
 //
 // MANIFEST is UTF-8 with LF. Its keys come in this order, each once, in this
 // spelling; a reader keeps unknown "# key: value" lines. Then come the sizes of
