@@ -50,10 +50,10 @@ func (p *Protected) Read(r io.Reader) (int, error) {
 		p.add(name)
 		n++
 	}
-	if err := s.Err(); err != nil {
+	if errors.Is(s.Err(), bufio.ErrTooLong) {
 		return n, errors.New("not a text file, or a line is too long")
 	}
-	return n, nil
+	return n, s.Err()
 }
 
 func (p *Protected) add(n Name) {
