@@ -51,21 +51,27 @@ var poisonRecords = []string{
 }
 
 // poisonConfig are lines of the configuration that would do it. Some of them name what is listed.
-var poisonConfig = [][2]string{
-	{"action", "rpz-passthru."}, {"action", "rpz-future."}, {"action", "rpz-drop"}, {"action", "a.rpz-tcp-only."}, {"action", "RPZ-PASSTHRU."}, {"action", "a.RPZ-DROP."},
-	{"action", "."}, {"action", "*."}, {"action", "*.example."}, {"action", "a.*.example."}, {"action", "stop"}, {"action", "stop.csam.rpz.police.example."}, {"action", zone},
-	{"action", "192.0.2.1"}, {"action", "stop.police.example. A"}, {"action", `stop.police.example.\n@ A 192.0.2.1`}, {"action", "passthru"}, {"action", "NXDOMAIN"},
-	{"action", "stop..example."}, {"action", "stöp.example."}, {"action", strings.Repeat("a.", 127) + "example."},
-	{"action", testName + "."}, {"action", "a." + testName + "."}, // blocked itself, and so nothing would lead anywhere
-	{"ns", "ns1." + zone}, {"ns", zone}, {"ns", "."}, {"ns", "*.example."}, {"ns", "192.0.2.1"}, {"ns", "NS1.police.example."}, {"ns", `ns1.police.example.\n@ A 192.0.2.1`}, {"ns", ""},
-	{"ns", testName}, {"hostmaster", "host@police.example."}, {"hostmaster", "a b.example."}, {"hostmaster", `a\\.b.police.example.`}, {"hostmaster", `h.example. 1 2 3 4 5\n@ TXT x\n;`}, {"hostmaster", "*.example."}, {"hostmaster", ""},
-	{"zone", "."}, {"zone", ""}, {"zone", "*.example."}, {"zone", "example."}, {"zone", "a..example."}, {"zone", `csam.rpz.police.example.\n@ A 192.0.2.1`}, {"zone", "CSAM.rpz.police.example."},
-	{"zone", "192.0.2.1"}, {"zone", strings.Repeat("a.", 123) + "test."}, {"zone", strings.Repeat("a.", 127) + "test."},
-	{"zone", "longer-than-the-listed-names-leave-room-for." + zone},
-	{"test_name", "@"}, {"test_name", "."}, {"test_name", ""}, {"test_name", "*.example."}, {"test_name", "a.*.example."}, {"test_name", "32.1.2.0.192.rpz-ip."}, {"test_name", "ns.example.rpz-nsdname"},
-	{"test_name", "test."}, {"test_name", stopHost}, {"test_name", "police.example."}, {"test_name", "ns1.police.example."}, {"test_name", zone}, {"test_name", "192.0.2.1"},
-	{"test_name", `blocktest.police.example\n@ A 192.0.2.1`}, {"test_name", longName("test", exampleZone.room("domain")+1)}, {"test_name", strings.Repeat("x", 64) + ".police.example."},
-	{"ttl", "0.5"}, {"ttl", "-1"}, {"ttl", "301"}, {"ttl", "4294967297"},
+var poisonConfig = map[string][]string{
+	"action": {
+		"rpz-passthru.", "rpz-future.", "rpz-drop", "a.rpz-tcp-only.", "RPZ-PASSTHRU.", "a.RPZ-DROP.", "passthru", "NXDOMAIN",
+		".", "*.", "*.example.", "a.*.example.", "stop", "stop.csam.rpz.police.example.", zone, "192.0.2.1", "stop..example.", "stöp.example.",
+		"stop.police.example. A", `stop.police.example.\n@ A 192.0.2.1`, strings.Repeat("a.", 127) + "example.",
+		testName + ".", "a." + testName + ".", // blocked itself, and so nothing would lead anywhere
+	},
+	"ns": {"ns1." + zone, zone, ".", "*.example.", "192.0.2.1", "NS1.police.example.", `ns1.police.example.\n@ A 192.0.2.1`, "", testName},
+	"hostmaster": {
+		"host@police.example.", "a b.example.", `a\\.b.police.example.`, `h.example. 1 2 3 4 5\n@ TXT x\n;`, "*.example.", "",
+	},
+	"zone": {
+		".", "", "*.example.", "example.", "a..example.", `csam.rpz.police.example.\n@ A 192.0.2.1`, "CSAM.rpz.police.example.", "192.0.2.1",
+		strings.Repeat("a.", 123) + "test.", strings.Repeat("a.", 127) + "test.", "longer-than-the-listed-names-leave-room-for." + zone,
+	},
+	"test_name": {
+		"@", ".", "", "*.example.", "a.*.example.", "32.1.2.0.192.rpz-ip.", "ns.example.rpz-nsdname", "test.", "192.0.2.1",
+		stopHost, "police.example.", "ns1.police.example.", zone, `blocktest.police.example\n@ A 192.0.2.1`,
+		longName("test", exampleZone.room("domain")+1), strings.Repeat("x", 64) + ".police.example.",
+	},
+	"ttl": {"0.5", "-1", "301", "4294967297"},
 }
 
 // One odd record may cost a whole zone, or make a policy for everything. No input of any format, and no configuration, makes
@@ -144,18 +150,18 @@ func TestPoisonMatrix(t *testing.T) {
 		w.adds("csv", target{"domain", "good.test"}, target{"domain", longName("fine", exampleZone.room("domain"))})
 		w.compile()
 		config, before := w.read("vaern.toml"), w.latest()
-		for _, change := range poisonConfig {
-			value := `"` + change[1] + `"`
-			switch change[0] {
-			case "ns":
-				value = "[" + value + "]"
-			case "ttl":
-				value = change[1]
-			}
-			w.write("vaern.toml", regexp.MustCompile(`(?m)^`+change[0]+` = .*$`).ReplaceAllLiteralString(config, change[0]+" = "+value))
-			r := w.run(w.command("vaern", "compile"))
-			if r.status < 1 || r.status > 3 || strings.Contains(r.stderr, "goroutine") || w.latest() != before {
-				t.Errorf("%s = %.100s: exit status %d: %s%s", change[0], value, r.status, r.stdout, r.stderr)
+		for key, values := range poisonConfig {
+			line := regexp.MustCompile(`(?m)^` + key + ` = .*$`)
+			for _, value := range values {
+				text := map[string]string{"ns": `["` + value + `"]`, "ttl": value}[key]
+				if text == "" {
+					text = `"` + value + `"`
+				}
+				w.write("vaern.toml", line.ReplaceAllLiteralString(config, key+" = "+text))
+				r := w.run(w.command("vaern", "compile"))
+				if r.status < 1 || r.status > 3 || strings.Contains(r.stderr, "goroutine") || w.latest() != before {
+					t.Errorf("%s = %.100s: exit status %d: %s%s", key, text, r.status, r.stdout, r.stderr)
+				}
 			}
 		}
 		w.write("vaern.toml", config)
