@@ -20,8 +20,8 @@ const (
 
 // resolver is one of three that an ISP may run, and how it hears that there is something new.
 type resolver struct {
-	name, addr string
-	refresh    func()
+	name, addr, log string
+	refresh         func()
 }
 
 // The main job from the edition on: resolvers that nobody here wrote block what is on the list and nothing else, and let
@@ -78,9 +78,9 @@ func (s *server) startResolvers(i isp) []resolver {
 	s.download(i)
 	unbound := peers.StartUnbound(s.t, peers.UnboundConfig{Zone: zone, ZoneFile: s.file("rpz.zone"), Upstream: up.Addr})
 	return []resolver{
-		{"BIND", named.Addr, func() { notify(s.t, named.Addr) }},
-		{"PowerDNS Recursor", recursor.Addr, func() {}}, // asks every second
-		{"Unbound", unbound.Addr, func() { s.download(i); unbound.Reload() }},
+		{"BIND", named.Addr, named.Log, func() { notify(s.t, named.Addr) }},
+		{"PowerDNS Recursor", recursor.Addr, recursor.Log, func() {}}, // asks every second
+		{"Unbound", unbound.Addr, unbound.Log, func() { s.download(i); unbound.Reload() }},
 	}
 }
 
