@@ -161,6 +161,7 @@ func TestPoisonMatrix(t *testing.T) {
 				r := w.run(w.command("vaern", "compile"))
 				if r.status < 1 || r.status > 3 || strings.Contains(r.stderr, "goroutine") || w.latest() != before {
 					t.Errorf("%s = %.100s: exit status %d: %s%s", key, text, r.status, r.stdout, r.stderr)
+					before = w.latest()
 				}
 			}
 		}
