@@ -27,6 +27,7 @@ type Policy struct {
 	// MaxText is the greatest length, in octets of text, that the zone leaves
 	// to a name of each unit (field note RZ1); the DNS side knows it.
 	MaxText   func(Unit) int
+	StopHost  Name // that blocked names lead to; zero: they lead to none
 	MaxGrowth Limit
 
 	once  sync.Once
@@ -91,6 +92,9 @@ func (p *Policy) refusals(t Target) (found []Finding) {
 		refuse(RuleNeverBlock, "is above a protected name")
 	case belowProtected:
 		refuse(RuleNeverBlock, "is below a protected name")
+	}
+	if m&isStop != 0 || t.Unit == Domain && m&aboveStop != 0 {
+		refuse(RuleStopHost, "covers the host that blocked names lead to")
 	}
 	if m&isOwn != 0 {
 		refuse(RuleOwn, "is or is above a name that the blocking itself needs")

@@ -2,7 +2,7 @@ package blocklist
 
 // mark is what the guards know of one name. A guard never has to search: it
 // walks from a name to the top, and looks each name up once.
-type mark uint8
+type mark uint16
 
 const (
 	isProtected    mark = 1 << iota // in a never-block file
@@ -12,6 +12,8 @@ const (
 	hasWildcard                     // every name right below is a suffix
 	aboveSuffix                     // a suffix lies below
 	isOwn                           // the blocking's own, or above such a name
+	isStop                          // the stop host
+	aboveStop                       // the stop host lies below
 )
 
 // marked joins everything that the guards know of names.
@@ -31,6 +33,13 @@ func (p *Policy) marked() map[string]mark {
 			p.marks[own.Reveal()] |= isOwn
 			ancestors(own.Reveal(), func(above string) bool {
 				p.marks[above] |= isOwn
+				return true
+			})
+		}
+		if !p.StopHost.IsZero() {
+			p.marks[p.StopHost.Reveal()] |= isStop
+			ancestors(p.StopHost.Reveal(), func(above string) bool {
+				p.marks[above] |= aboveStop
 				return true
 			})
 		}

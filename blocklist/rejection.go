@@ -12,6 +12,7 @@ const (
 	RuleRoot        Rule = "root"         // the root of all names
 	RuleSingleLabel Rule = "single-label" // a top-level domain or a bare word
 	RuleIPLiteral   Rule = "ip-literal"   // an IP address in any spelling
+	RuleStopHost    Rule = "stop-host"    // covers what blocked names lead to: an exception to some resolvers, a loop to others
 
 	RulePublicSuffix Rule = "public-suffix" // everybody's names live below it
 	RuleNeverBlock   Rule = "never-block"   // equal to, above or below a protected name

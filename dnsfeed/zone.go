@@ -128,6 +128,10 @@ func (z Zone) wire() (w wireZone, err error) {
 	if w.hostmaster, err = wireName(z.Hostmaster); err != nil {
 		return fail("hostmaster", err)
 	}
+	// Its first label is the mailbox, the rest a host, and name servers check that (RFC 1035, section 3.3.13).
+	if _, host, _ := strings.Cut(z.Hostmaster, "."); host == "" || strings.Contains(host, "_") {
+		return fail("hostmaster", fmt.Errorf("%q: want a mailbox as a name, hostmaster.police.example", z.Hostmaster))
+	}
 	if z.TTL < 1 || z.TTL > maxTTL {
 		return fail("ttl", fmt.Errorf("%d seconds: want 1 to %d, so that a withdrawal soon reaches everyone", z.TTL, maxTTL))
 	}

@@ -133,6 +133,12 @@ func (a *authority) outcome(l *ListConfig, o compileOptions, old *published, key
 	}
 	outcome := b.Run()
 	c.Refused, c.Flagged, s.set = outcome.Refused, outcome.Flagged, outcome.Set
+	for _, f := range outcome.Flagged {
+		if f.Rule.Subject() == blocklist.NoSubject { // no zone can hold it, so the configuration is new
+			return nil, cli.Misuse(fmt.Errorf("list %s: the zone as configured can not hold the published entry %s: %s: %s", l.Name, f.ID, f.Rule, f.Reason),
+				"change the configuration back, or withdraw the entry first")
+		}
+	}
 	if s.set != nil {
 		c.Domains, c.Hosts, c.URLs = len(s.set.Rows(blocklist.Domain)), len(s.set.Rows(blocklist.Host)), len(s.set.Rows(blocklist.URL))
 	}

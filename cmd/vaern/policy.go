@@ -39,9 +39,12 @@ func (c *Config) loadPolicy(l *ListConfig, last register.Reservation) (*policy, 
 	for _, text := range own {
 		name, err := absolute(text)
 		if err != nil {
-			return nil, err
+			return nil, cli.Misuse(fmt.Errorf("list %s: %q: %w", l.Name, text, err), "zone, ns and action are names of hosts")
 		}
 		p.Own = append(p.Own, name)
+		if text == l.Action {
+			p.StopHost = name
+		}
 	}
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%v %v %v %v %v %s", c.Quorum, l.maxGrowth(), l.maxShrink(), l.zone(), p.Own, l.TestName)

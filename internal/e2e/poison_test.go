@@ -56,11 +56,13 @@ var poisonConfig = map[string][]string{
 		"rpz-passthru.", "rpz-future.", "rpz-drop", "a.rpz-tcp-only.", "RPZ-PASSTHRU.", "a.RPZ-DROP.", "passthru", "NXDOMAIN",
 		".", "*.", "*.example.", "a.*.example.", "stop", "stop.csam.rpz.police.example.", zone, "192.0.2.1", "stop..example.", "stöp.example.",
 		"stop.police.example. A", `stop.police.example.\n@ A 192.0.2.1`, strings.Repeat("a.", 127) + "example.",
+		"good.test.", "a.good.test.", // listed
 		testName + ".", "a." + testName + ".", // blocked itself, and so nothing would lead anywhere
 	},
 	"ns": {"ns1." + zone, zone, ".", "*.example.", "192.0.2.1", "NS1.police.example.", `ns1.police.example.\n@ A 192.0.2.1`, "", testName},
 	"hostmaster": {
 		"host@police.example.", "a b.example.", `a\\.b.police.example.`, `h.example. 1 2 3 4 5\n@ TXT x\n;`, "*.example.", "",
+		"h._x.police.example.", ".", "rpz-passthru.",
 	},
 	"zone": {
 		".", "", "*.example.", "example.", "a..example.", `csam.rpz.police.example.\n@ A 192.0.2.1`, "CSAM.rpz.police.example.", "192.0.2.1",

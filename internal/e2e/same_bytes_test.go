@@ -50,12 +50,12 @@ func TestSameRegisterSameBytes(t *testing.T) {
 	}
 	w.setClock(120)
 
-	// Two lines of MANIFEST are of the history and not of the content: which edition was there before; and the head of the
-	// register, whose records have a random number each, so that its hash tells nobody what is in them.
-	history := regexp.MustCompile(`(?m)^# (previous|register): .*\n`)
+	// One line of MANIFEST is of the history and not of the content: which edition was there before.
+	previous := regexp.MustCompile(`(?m)^# previous: .*\n`)
 
 	// One copy goes on from the editions that it has, two have none, and make the whole of it.
 	var editions []map[string]string
+	var signatures []string
 	for _, name := range []string{"step-by-step", "at-once", "at-once-again"} {
 		dir := filepath.Join(t.TempDir(), name)
 		w.tool("cp", "-a", w.dir, dir)
@@ -70,10 +70,14 @@ func TestSameRegisterSameBytes(t *testing.T) {
 		}
 		edition := filepath.Join(dir, "editions", "csam", fmt.Sprint(c.Serial))
 		files := contents(t, edition)
-		files["MANIFEST"] = history.ReplaceAllString(files["MANIFEST"], "")
-		delete(files, "MANIFEST.sig") // signedAgain looks at it
+		files["MANIFEST"] = previous.ReplaceAllString(files["MANIFEST"], "")
+		signatures = append(signatures, files["MANIFEST.sig"])
+		delete(files, "MANIFEST.sig")
 		editions = append(editions, files)
 		w.signedAgain(filepath.Join(dir, "keys", "edition"), edition)
+	}
+	if signatures[1] != signatures[2] {
+		t.Error("the same MANIFEST, previous and all, is signed in two ways")
 	}
 	for _, files := range editions {
 		if len(files) != 12 {
