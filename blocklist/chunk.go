@@ -43,6 +43,12 @@ type cutter struct {
 func (c *cutter) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
+		if few := minChunk - 1 - len(c.chunk); few > 0 { // no line that ends here counts
+			few = min(few, len(p))
+			c.chunk, p = append(c.chunk, p[:few]...), p[few:]
+			c.line = bytes.LastIndexByte(c.chunk, '\n') + 1
+			continue
+		}
 		end := bytes.IndexByte(p, '\n') + 1
 		if end == 0 {
 			c.chunk = append(c.chunk, p...)

@@ -352,7 +352,8 @@ func (s *scanner) id(kind int, text string) (EntryID, error) {
 
 func (s *scanner) add(line string) error {
 	var f [11]string
-	if !cutFields(line, f[:]) {
+	head, bare := strings.CutSuffix(line, noDetails)
+	if !(bare && cutFields(head, f[:4])) && !cutFields(line, f[:]) {
 		return errors.New("an addition has not its eleven fields")
 	}
 	id, err := s.id(kindAdd, f[0])
@@ -372,6 +373,10 @@ func (s *scanner) add(line string) error {
 	}
 	return s.each.Add(e)
 }
+
+// noDetails ends the line of an entry of which only id, unit, target and
+// category are said, as most of a large list are.
+const noDetails = "\t\t\t\t\t\t\t"
 
 // cutFields cuts a line at its tabs into exactly so many fields.
 func cutFields(line string, f []string) bool {

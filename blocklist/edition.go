@@ -34,6 +34,8 @@ type Edition struct {
 	*Manifest
 	Dir       string
 	Signature []byte // MANIFEST.sig, armored
+
+	archives map[string]func() *archive // see ReadAhead
 }
 
 // Open reads and checks the edition in dir: signature by the edition key,
@@ -295,12 +297,35 @@ func (e *Edition) readText(name string) (string, error) {
 	return text.String(), err
 }
 
+// ReadAhead begins to take the edition's texts apart for the one that will
+// follow it, and returns at once.
+func (e *Edition) ReadAhead() {
+	e.archives = map[string]func() *archive{}
+	for _, f := range e.Files {
+		if e.isStored(f.Name) {
+			continue
+		}
+		ready := sync.OnceValue(func() *archive {
+			a, err := openArchive(e, f.Name)
+			if err != nil {
+				return nil
+			}
+			return a
+		})
+		e.archives[f.Name] = ready
+		go ready()
+	}
+}
+
 // archive returns the compressed chunks of one of the edition's texts, or nil
 // if there is nothing to use again. What is damaged is not used; that the
 // edition is whole is another question, which was asked before.
 func (e *Edition) archive(name string) *archive {
 	if e == nil {
 		return nil
+	}
+	if ready := e.archives[name]; ready != nil {
+		return ready()
 	}
 	a, err := openArchive(e, name)
 	if err != nil {

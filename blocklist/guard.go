@@ -30,8 +30,9 @@ type Policy struct {
 	StopHost  Name // that blocked names lead to; zero: they lead to none
 	MaxGrowth Limit
 
-	once  sync.Once
-	marks map[string]mark // see marked
+	once   sync.Once
+	marks  map[string]mark // see marked
+	filter []bool
 }
 
 // Finding is what a guard says of one target. A flag informs; everything else

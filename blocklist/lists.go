@@ -28,7 +28,7 @@ var entriesFile = File{entriesName, true, writeEntries}
 // listWriter writes the targets of one unit, one a line.
 func listWriter(u Unit) func(io.Writer, Serial, *Set) error {
 	return func(w io.Writer, _ Serial, set *Set) error {
-		b := bufio.NewWriterSize(w, 64<<10)
+		b := bufio.NewWriterSize(w, listBuffer)
 		for _, r := range set.Rows(u) {
 			_, _ = b.WriteString(r.Target.Reveal())
 			_ = b.WriteByte('\n')
@@ -39,21 +39,32 @@ func listWriter(u Unit) func(io.Writer, Serial, *Set) error {
 
 // writeEntries writes a row for each line of the three lists, in their order.
 func writeEntries(w io.Writer, _ Serial, set *Set) error {
-	b := bufio.NewWriterSize(w, 64<<10)
-	_, _ = b.WriteString(entriesHeader + "\n")
+	b := append(make([]byte, 0, listBuffer+2*maxURL), entriesHeader+"\n"...)
 	for u := range unitNames {
-		for _, r := range set.rows[u] {
+		for i := range set.rows[u] {
+			r := &set.rows[u][i]
 			text := r.Target.Reveal()
 			if u == int(URL) && strings.ContainsAny(text, `,"`) {
 				text = `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
 			}
-			for _, s := range [...]string{unitNames[u], ",", text, ",", r.Category, ",", r.Added, "\n"} {
-				_, _ = b.WriteString(s)
+			b = append(append(b, unitNames[u]...), ',')
+			b = append(append(b, text...), ',')
+			b = append(append(b, r.Category...), ',')
+			b = append(append(b, r.Added...), '\n')
+			if len(b) >= listBuffer {
+				if _, err := w.Write(b); err != nil {
+					return err
+				}
+				b = b[:0]
 			}
 		}
 	}
-	return b.Flush()
+	_, err := w.Write(b)
+	return err
 }
+
+// listBuffer is how many octets of a text are gathered before they are written.
+const listBuffer = 64 << 10
 
 // check holds category and date to their forms, unless last has the same.
 func (r Row) check(last Row) error {

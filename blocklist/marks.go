@@ -36,6 +36,7 @@ func (p *Policy) marked() map[string]mark {
 				return true
 			})
 		}
+		p.filter = make([]bool, filterSize)
 		if !p.StopHost.IsZero() {
 			p.marks[p.StopHost.Reveal()] |= isStop
 			ancestors(p.StopHost.Reveal(), func(above string) bool {
@@ -43,8 +44,33 @@ func (p *Policy) marked() map[string]mark {
 				return true
 			})
 		}
+		for name := range p.marks {
+			p.filter[filterSlot(name)] = true
+		}
 	})
 	return p.marks
+}
+
+// mark looks one name up. Of nearly all names nothing is known, and the filter
+// says so without a look at the table.
+func (p *Policy) mark(marks map[string]mark, text string) mark {
+	if !p.filter[filterSlot(text)] {
+		return 0
+	}
+	return marks[text]
+}
+
+// filterSize bounds the slots of the filter; a power of two.
+const filterSize = 1 << 17
+
+// filterSlot is FNV-1a over the end of a name, with its length: the beginnings
+// of names are often alike.
+func filterSlot(text string) uint32 {
+	h := 2166136261 ^ uint32(len(text)) //nolint:gosec // at most 253
+	for i := max(0, len(text)-12); i < len(text); i++ {
+		h = (h ^ uint32(text[i])) * 16777619
+	}
+	return (h ^ h>>17) % filterSize
 }
 
 // look tells of one name what its own mark says, and those of the names above
@@ -52,10 +78,10 @@ func (p *Policy) marked() map[string]mark {
 // below a protected name.
 func (p *Policy) look(text string) (m mark, belowProtected bool) {
 	marks := p.marked()
-	m = marks[text]
+	m = p.mark(marks, text)
 	nearest := true
 	ancestors(text, func(above string) bool {
-		parent := marks[above]
+		parent := p.mark(marks, above)
 		if nearest && parent&hasWildcard != 0 { // a wildcard stands for one label
 			m |= isSuffix
 		}
