@@ -107,6 +107,13 @@ func (p *Policy) refusals(t Target) (found []Finding) {
 	return found
 }
 
+// IsBelowProtected says whether a name lies below a protected name and is not,
+// nor is above, one itself.
+func (p *Policy) IsBelowProtected(n Name) bool {
+	m, below := p.look(n.Reveal())
+	return below && m&(isProtected|aboveProtected) == 0
+}
+
 // flagURL says what is worth knowing of a URL's host.
 func flagURL(m mark, belowProtected bool) (flags []Finding) {
 	switch {

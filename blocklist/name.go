@@ -245,12 +245,6 @@ func (n Name) Compare(m Name) int { return strings.Compare(n.Reveal(), m.Reveal(
 // Labels returns the number of labels.
 func (n Name) Labels() int { return strings.Count(n.Reveal(), ".") + 1 }
 
-// IsBelow says whether n lies strictly below m in the tree of names.
-func (n Name) IsBelow(m Name) bool {
-	a, b := n.Reveal(), m.Reveal()
-	return len(a) > len(b) && strings.HasSuffix(a, b) && a[len(a)-len(b)-1] == '.'
-}
-
 // ancestors calls yield for every name strictly above s, nearest first, until
 // yield returns false. It works on text, because callers look the result up.
 func ancestors(s string, yield func(string) bool) {

@@ -345,7 +345,7 @@ func TestIsBelow(t *testing.T) {
 		{"example", "bad.example", false},
 		{"notbad.example", "bad.example", false},
 	} {
-		if got := name(t, c.a).IsBelow(name(t, c.b)); got != c.want {
+		if got := isBelow(c.a, c.b); got != c.want {
 			t.Errorf("%s below %s is %v", c.a, c.b, got)
 		}
 	}

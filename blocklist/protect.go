@@ -66,21 +66,3 @@ func (p *Protected) add(n Name) {
 
 // Len returns the number of protected names.
 func (p *Protected) Len() int { return len(p.names) }
-
-// CoversBelow says whether a target lies below a protected name and is not,
-// nor is above, one.
-func (p *Protected) CoversBelow(t Target) bool {
-	text := t.Reveal()
-	if _, is := p.names[text]; is {
-		return false
-	}
-	if _, isAbove := p.above[text]; isAbove {
-		return false
-	}
-	below := false
-	ancestors(text, func(above string) bool {
-		_, below = p.names[above]
-		return !below
-	})
-	return below
-}

@@ -6,9 +6,10 @@ import (
 	"github.com/weppos/publicsuffix-go/publicsuffix"
 )
 
-// suffixRules is the Public Suffix List cut for two questions: is a name a
-// public suffix, and does one lie below it. The library parses the list and
-// carries a copy; its own look-up keeps one rule a name, and the list has
+// suffixRules is the Public Suffix List cut for two questions, which
+// [Policy.look] answers: is a name a public suffix, and does one lie below it
+// (https://publicsuffix.org/list/, "Algorithm"). The library parses the list
+// and carries a copy; its own look-up keeps one rule a name, and the list has
 // names with two ("foo" and "*.foo").
 type suffixRules struct {
 	exact     map[string]struct{} // "co.uk", and what a wildcard's exception would be
@@ -38,26 +39,3 @@ var publicSuffixes = sync.OnceValue(func() *suffixRules {
 	}
 	return s
 })
-
-// is says whether a name is a public suffix
-// (https://publicsuffix.org/list/, "Algorithm").
-func (s *suffixRules) is(text string) bool {
-	if _, ok := s.exception[text]; ok {
-		return false
-	}
-	if _, ok := s.exact[text]; ok {
-		return true
-	}
-	found := false
-	ancestors(text, func(parent string) bool {
-		_, found = s.wildcard[parent]
-		return false // only the nearest: a wildcard stands for one label
-	})
-	return found
-}
-
-// isAbove says whether a public suffix lies strictly below a name.
-func (s *suffixRules) isAbove(text string) bool {
-	_, ok := s.above[text]
-	return ok
-}

@@ -62,7 +62,7 @@ func (p *policy) checkTestName(l *ListConfig) error {
 		return err
 	}
 	for _, f := range p.CheckTarget(test) {
-		if f.Rule != blocklist.RuleNeverBlock || !p.Protected.CoversBelow(test) {
+		if f.Rule != blocklist.RuleNeverBlock || !p.IsBelowProtected(test.Name()) {
 			return cli.Misuse(fmt.Errorf("list %s: test_name: %v", l.Name, f), "give a name of the authority's own that serves nothing else")
 		}
 	}
