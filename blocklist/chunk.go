@@ -6,8 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"hash/maphash"
+	"io"
 	"path/filepath"
 
 	"github.com/klauspost/compress/flate"
@@ -109,9 +109,14 @@ func newPacker() (*packer, error) {
 	var err [3]error
 	p.deflate, err[0] = flate.NewWriter(nil, gzipLevel)
 	p.zstd, err[1] = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
-	p.unzstd, err[2] = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*maxChunk+maxURL))
+	p.unzstd, err[2] = newFrameReader()
 	p.inflate = flate.NewReader(nil).(flate.Resetter)
 	return p, errors.Join(err[:]...)
+}
+
+// newFrameReader decodes the frame of a chunk, and nothing larger.
+func newFrameReader() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*maxChunk+maxURL))
 }
 
 var errPacked = errors.New("compressed text does not decompress to itself")
@@ -131,7 +136,7 @@ func (p *packer) pack(chunk []byte) (packed, error) {
 	if err := p.inflate.Reset(bytes.NewReader(append(run.Bytes(), gzipEnd...)), nil); err != nil {
 		return packed{}, err
 	}
-	_, err = p.scratch.ReadFrom(p.inflate.(flateReader))
+	_, err = p.scratch.ReadFrom(p.inflate.(io.Reader))
 	if err != nil || !bytes.Equal(p.scratch.Bytes(), chunk) {
 		return packed{}, errPacked
 	}
@@ -140,11 +145,6 @@ func (p *packer) pack(chunk []byte) (packed, error) {
 		return packed{}, errPacked
 	}
 	return packed{run.Bytes(), frame}, nil
-}
-
-// flateReader is what flate.NewReader returns.
-type flateReader interface {
-	Read([]byte) (int, error)
 }
 
 const gzipLevel = 6
@@ -165,8 +165,6 @@ var gzipTrailer = func(crc uint32, size int64) []byte {
 	b := binary.LittleEndian.AppendUint32(bytes.Clone(gzipEnd), crc)
 	return binary.LittleEndian.AppendUint32(b, uint32(size)) //nolint:gosec // modulo 2^32 (RFC 1952)
 }
-
-var crcTable = crc32.IEEETable
 
 // archive holds the chunks of one text of a published edition. The hash has a
 // seed of its own in every process, so that nobody can choose two texts that
@@ -213,7 +211,7 @@ func openArchive(e *Edition, name string) (*archive, error) {
 	if len(runs) != len(frames) {
 		return a, nil
 	}
-	unzstd, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*maxChunk+maxURL))
+	unzstd, err := newFrameReader()
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c
 // compressed.
 func (p *presses) writeText(dir string, f File, serial Serial, set *Set, old *archive) ([]FileSum, error) {
 	plain := &summed{name: f.Name, hash: sha256.New(), w: bufio.NewWriter(io.Discard)}
-	crc := crc32.New(crcTable)
+	crc := crc32.NewIEEE()
 	outs, err := createForms(dir, f.Name)
 	if err != nil {
 		return nil, err
