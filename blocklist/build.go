@@ -20,11 +20,12 @@ type Listed struct {
 	Category string
 }
 
-// Guard windows.
-const (
-	growthWindow = 24 * time.Hour      // growth is counted against the edition of this long ago
-	clockWindow  = 30 * 24 * time.Hour // a clock further ahead than this is not believed
-)
+// GrowthWindow is how long ago the edition was made that growth is counted
+// against.
+const GrowthWindow = 24 * time.Hour
+
+// clockWindow is how far ahead of the last edition a clock is believed.
+const clockWindow = 30 * 24 * time.Hour
 
 // Build decides what the next edition blocks. It is a pure function of its
 // fields: [Build.Run] neither reads a clock nor a file.
@@ -352,7 +353,7 @@ func Baseline(history []*Edition, now time.Time) *Edition {
 	var oldest *Edition
 	for _, m := range history {
 		oldest = m
-		if m.Age(now) >= growthWindow {
+		if m.Age(now) >= GrowthWindow {
 			break
 		}
 	}

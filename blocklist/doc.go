@@ -29,7 +29,6 @@
 //	basis: order 12/2026
 //	+ E12	domain	bad.example	malware	source	source_ref	evidence_ref	yes	no	2026-12-31	note
 //	- E3	domain	old.example
-//	rollback	1795435200
 //	~ E9	host	www.example
 //	officer add	alice	police	ssh-ed25519 AAAA...
 //	officer revoke	bob	2026-11-23T12:00:00Z
@@ -45,7 +44,10 @@
 // It is UTF-8, each line ends in LF, tabs part the fields, no field holds a
 // control character. Kinds of lines come in the order above, entries by id,
 // each once, targets in canonical form: a decision has one text, and
-// [ParseDecision] accepts only what [Decision.Bytes] writes.
+// [ParseDecision] accepts only what [Decision.Bytes] writes. What is suspended
+// (~) is out of force like what is withdrawn (-), and not forgotten. Of a
+// rollback the first line is "rollback" and the serial that it leads back to, a
+// tab between, and all others are ~ lines.
 //
 // # Sets
 //

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/vaern/vaern/internal/durable"
 	"github.com/vaern/vaern/internal/sshsig"
@@ -162,9 +161,10 @@ func readLimited(path string, limit int64) ([]byte, error) {
 }
 
 // CheckContents decompresses every text in both encodings and compares it
-// with the size and sum of its plain form, and the three lists and
-// entries.csv with what a maker would write for the same rows. Makers and clients call it
-// once; a server, which hands out the stored files, relies on the maker.
+// with the size and sum of its plain form, and the three lists and entries.csv
+// with what a maker would write for the same rows. Clients call it once,
+// and vaern check. A maker looks at each chunk when it compresses it, and a
+// server, which hands out the stored files, relies on the maker.
 func (e *Edition) CheckContents() error {
 	for _, f := range e.Files {
 		if e.isStored(f.Name) {
@@ -188,7 +188,7 @@ func (e *Edition) CheckContents() error {
 	if _, out := set.asGiven().inTree(); slices.Contains(out, true) {
 		return fmt.Errorf("check edition %v: a row of %s is covered by another", e.Serial, entriesName)
 	}
-	for _, list := range append(listFiles[:len(listFiles):len(listFiles)], entriesFile) {
+	for _, list := range slices.Concat(listFiles, []File{entriesFile}) {
 		want, _ := e.File(list.Name)
 		h := sha256.New()
 		if err := list.Write(h, e.Serial, set); err != nil {
@@ -420,6 +420,3 @@ func LoadKeys(path string) (*sshsig.AllowedSigners, error) {
 	}
 	return keys, nil
 }
-
-// Age says how old the edition is at now.
-func (m *Manifest) Age(now time.Time) time.Duration { return now.Sub(m.Created) }

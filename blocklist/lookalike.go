@@ -7,12 +7,6 @@ import (
 	"unicode/utf8"
 )
 
-// Rules that only flag: they tell an officer to look twice at what was typed.
-const (
-	RuleLookalike Rule = "look-alike" // letters that pass for others
-	RuleGlued     Rule = "www-glued"  // "www" and a name with the dot forgotten
-)
-
 // suspicious returns flags on a name that may not be the one that was meant:
 // one that looks like another, or one that was typed with a slip. Both kinds
 // are lawful names, so it never refuses. Most names are told from these by two

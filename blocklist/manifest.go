@@ -71,6 +71,9 @@ func (m *Manifest) File(name string) (FileSum, bool) {
 	return FileSum{}, false
 }
 
+// Age says how old the edition is at now.
+func (m *Manifest) Age(now time.Time) time.Duration { return now.Sub(m.Created) }
+
 // header lists the keys before the bytes lines, in order, each with what it
 // is written from and read into. One table serves both directions.
 func (m *Manifest) header() []headerField {

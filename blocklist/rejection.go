@@ -6,17 +6,23 @@ type Rule string
 
 // Rules on one entry. The first group has no override.
 const (
-	RuleSyntax      Rule = "syntax"       // not a name, URL or field of ours
-	RuleIDNA        Rule = "idna"         // not a valid internationalised name
-	RuleTooLong     Rule = "too-long"     // longer than a name, or than the zone leaves room for
-	RuleRoot        Rule = "root"         // the root of all names
-	RuleSingleLabel Rule = "single-label" // a top-level domain or a bare word
-	RuleIPLiteral   Rule = "ip-literal"   // an IP address in any spelling
-	RuleStopHost    Rule = "stop-host"    // covers what blocked names lead to: an exception to some resolvers, a loop to others
+	RuleSyntax    Rule = "syntax"     // not a name, URL or field of ours
+	RuleIDNA      Rule = "idna"       // not a valid internationalised name
+	RuleTooLong   Rule = "too-long"   // longer than a name, or than the zone leaves room for
+	RuleRoot      Rule = "root"       // the root of all names
+	RuleIPLiteral Rule = "ip-literal" // an IP address in any spelling
+	RuleStopHost  Rule = "stop-host"  // covers what blocked names lead to: an exception to some resolvers, a loop to others
 
+	RuleSingleLabel  Rule = "single-label"  // a top-level domain or a bare word
 	RulePublicSuffix Rule = "public-suffix" // everybody's names live below it
 	RuleNeverBlock   Rule = "never-block"   // equal to, above or below a protected name
 	RuleOwn          Rule = "own-name"      // the stop host, a name server or the zone
+)
+
+// Rules that only flag: they tell an officer to look twice at what was typed.
+const (
+	RuleLookalike Rule = "look-alike" // letters that pass for others
+	RuleGlued     Rule = "www-glued"  // "www" and a name with the dot forgotten
 )
 
 // Rules on a build.

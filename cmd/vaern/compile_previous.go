@@ -156,7 +156,7 @@ func (a *authority) build(l *ListConfig, p *policy, old *published, keys *sshsig
 			},
 		}
 	}
-	if old.gap != nil && base.Age(now) < growthWindow { // the edition to count against may lie beyond the gap
+	if old.gap != nil && base.Age(now) < blocklist.GrowthWindow { // the edition to count against may lie beyond the gap
 		b.Uncounted = old.gap.Error()
 	}
 	return b, nil
@@ -175,6 +175,3 @@ func (a *authority) believed(old *published) *blocklist.Edition {
 	}
 	return last
 }
-
-// growthWindow is how far back growth is counted.
-const growthWindow = 24 * time.Hour
