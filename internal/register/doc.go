@@ -3,10 +3,10 @@
 //
 // The history is the only thing stored. Each record holds a kind, a subject
 // and a body: the signed text of a decision, an officer's signature over it,
-// a rejection, a reserved serial, an expiry, an urgent request. Opening a register replays the whole
-// history: the chain of hashes, every signature, every quorum. State that is
-// not in the history can not exist, and a record that was changed, removed or
-// moved is found before any command does anything.
+// a rejection, a reserved serial, an expiry, an urgent request. Opening a
+// register replays the whole history: the chain of hashes, every signature,
+// every quorum. State that is not in the history can not exist, and a record
+// that was changed, removed or moved is found before any command does anything.
 //
 //	record 1  register   its id, 128 random bits
 //	record 2  officer    anna, police, her public key, the environment

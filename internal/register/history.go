@@ -12,8 +12,8 @@ import (
 // Kinds of record. The text of a kind is part of what is hashed: none may
 // ever change its meaning.
 const (
-	kindRegister = "register" // subject: id, body: environment
-	kindOfficer  = "officer"  // founding only; later officers come by decision
+	kindRegister = "register" // subject: id, no body
+	kindOfficer  = "officer"  // subject: name, body: environment, role, key; founding only, later officers come by decision
 	kindDraft    = "draft"    // subject: D7, body: the text to sign
 	kindApprove  = "approve"  // subject: D7, body: officer, quorum, signature
 	kindReject   = "reject"   // subject: D7, body: reason
@@ -65,15 +65,21 @@ func (r *record) sum(previous [32]byte) [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-// follow makes r the record after h at the given moment. Time in a history
-// never runs backwards, whatever the clock does: the validity of a key must
-// not depend on it.
+// moment is the time of a record that follows h now. Time in a history never
+// runs backwards, whatever the clock does: the validity of a key must not
+// depend on it.
+func (h head) moment(now time.Time) time.Time {
+	at := now.UTC().Truncate(time.Second)
+	if at.Before(h.time) {
+		return h.time
+	}
+	return at
+}
+
+// follow makes r the record after h at the given moment.
 func (r *record) follow(h head, now time.Time) head {
 	r.seq = h.seq + 1
-	r.time = now.UTC().Truncate(time.Second)
-	if r.time.Before(h.time) {
-		r.time = h.time
-	}
+	r.time = h.moment(now)
 	_, _ = rand.Read(r.nonce[:]) // never fails (crypto/rand)
 	r.hash = r.sum(h.hash)
 	return head{r.seq, r.time, r.hash}

@@ -316,13 +316,7 @@ func (r *Register) CheckOfficer(c blocklist.OfficerChange) error {
 }
 
 // moment is the time that a record appended now would have.
-func (r *Register) moment() time.Time {
-	at := r.now().UTC().Truncate(time.Second)
-	if at.Before(r.head.time) {
-		at = r.head.time
-	}
-	return at
-}
+func (r *Register) moment() time.Time { return r.head.moment(r.now()) }
 
 // Reject ends an open decision.
 func (r *Register) Reject(id blocklist.DecisionID, reason string) error {

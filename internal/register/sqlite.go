@@ -127,7 +127,7 @@ var busyTimeout = 10 * time.Second
 // ErrDisk is in every error of the disk below the register. It does not say
 // that nothing was recorded: if the very last call fails, which makes durable
 // that the journal is gone, the record is there.
-var ErrDisk = errors.New("is the disk full, or failing? free space or mend it, look with vaern check, and run the command again:")
+var ErrDisk = errors.New("is the disk full, or failing? free space or mend it, look with vaern check, and run the command again")
 
 // explain says what to do about the failures that are nobody's fault.
 func explain(err error) error {
@@ -135,7 +135,7 @@ func explain(err error) error {
 	case errors.Is(err, sqlite3.BUSY):
 		return fmt.Errorf("another program has held the register for %v: wait for it and run the command again: %w", busyTimeout, err)
 	case errors.Is(err, sqlite3.FULL), errors.Is(err, sqlite3.IOERR), errors.Is(err, sqlite3.CANTOPEN): // what a full disk looks like from here
-		return fmt.Errorf("%w %w", ErrDisk, err)
+		return fmt.Errorf("%w: %w", ErrDisk, err)
 	case errors.Is(err, sqlite3.CORRUPT):
 		return fmt.Errorf("the file is damaged: restore it from a backup: %w", err)
 	}

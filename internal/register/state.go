@@ -170,11 +170,7 @@ func (s *State) InForce(name string) []blocklist.Listed {
 // WasListed says whether a decision once listed a target that is not in force
 // any more, so that its absence is explained.
 func (s *State) WasListed(name string, t blocklist.Target) bool {
-	l := s.lists[name]
-	if l == nil {
-		return false
-	}
-	_, ok := l.gone[t.RevealKey()]
+	_, ok := s.Former(name, t)
 	return ok
 }
 
@@ -253,9 +249,6 @@ func (l *list) suspend(out []blocklist.Withdrawal) []blocklist.Listed {
 
 // takeOut takes entries out of force and returns them as they were.
 func (l *list) takeOut(out []blocklist.Withdrawal, how Leave) []blocklist.Listed {
-	if len(out) == 0 {
-		return nil
-	}
 	var taken []blocklist.Listed
 	for _, w := range out {
 		key := w.Target.RevealKey()
