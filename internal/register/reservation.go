@@ -81,8 +81,5 @@ func (s *State) serial(r record) error {
 		return fmt.Errorf("serial %v is not after %v, which was reserved before", next.Serial, old)
 	}
 	s.Highest[r.subject] = next
-	if l := s.lists[r.subject]; l != nil {
-		l.reserved = r.seq
-	}
 	return nil
 }

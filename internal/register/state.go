@@ -119,7 +119,6 @@ type list struct {
 	gone      map[string]Former  // by target, as unit and text
 	suspended []blocklist.Listed // by id
 	urgent    int64              // record of the last urgent request
-	reserved  int64              // record of the last serial
 }
 
 // Leave says how an entry left.

@@ -7,16 +7,9 @@ import (
 	"github.com/vaern/vaern/blocklist"
 )
 
-// Urgent says whether an urgent request waits: a decision took something off
-// the list, its last approval asked for that to be published at once, and no
-// serial was reserved since.
-func (s *State) Urgent(name string) bool {
-	l := s.lists[name]
-	return l != nil && l.urgent > l.reserved
-}
-
 // UrgentRequest returns the number of the record that last asked for an urgent
-// build of a list, answered or not, or zero.
+// build of a list, answered or not, or zero: a decision took something off the
+// list, and its last approval asked for that to be published at once.
 func (s *State) UrgentRequest(name string) int64 {
 	if l := s.lists[name]; l != nil {
 		return l.urgent

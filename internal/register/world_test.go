@@ -261,7 +261,7 @@ func dump(s *State) string {
 		for _, key := range slices.Sorted(maps.Keys(l.gone)) {
 			fmt.Fprintf(&b, "%s gone %s %v\n", n, key, l.gone[key])
 		}
-		fmt.Fprintf(&b, "%s urgent %v %v, serial %v\n", n, l.urgent, s.Urgent(n), l.reserved)
+		fmt.Fprintf(&b, "%s urgent %v\n", n, l.urgent)
 	}
 	fmt.Fprintf(&b, "%v\n%s", s.Highest, s.OfficersFile())
 	return b.String()
