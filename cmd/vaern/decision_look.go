@@ -105,9 +105,10 @@ func (k *look) add(e blocklist.Entry) []string {
 			k.digests[e.ID.String()] = e.Digest()
 		}
 	}
-	standing, findings := k.standing(e), k.policy.CheckTarget(e.Target)
+	count, standing := k.standing(e)
+	findings := k.policy.CheckTarget(e.Target)
 	if standing == isNew && len(findings) == 0 { // as most are
-		k.counts.New++
+		*count++
 		return plainlyNew
 	}
 	found := []string{standing}
@@ -132,48 +133,37 @@ func (k *look) add(e blocklist.Entry) []string {
 		k.counts.Refused++
 		return found[1:]
 	}
-	*k.count(standing)++
+	*count++
 	return found
 }
 
-func (k *look) count(standing string) *int {
-	switch word, _, _ := strings.Cut(standing, ":"); word {
-	case "existing":
-		return &k.counts.Existing
-	case "covered":
-		return &k.counts.Covered
-	case "reactivated":
-		return &k.counts.Reactivated
-	}
-	return &k.counts.New
-}
-
-// standing says how an addition stands to the other entries.
-func (k *look) standing(e blocklist.Entry) string {
-	text := e.Target.Reveal()
-	if id, ok := k.listed[e.Target.Unit][text]; ok {
-		return fmt.Sprintf("existing: %v lists the same%s", id, k.until(id))
+// standing says how an addition stands to the other entries, and where it is
+// counted unless a guard refuses it.
+func (k *look) standing(e blocklist.Entry) (count *int, text string) {
+	name := e.Target.Reveal()
+	if id, ok := k.listed[e.Target.Unit][name]; ok {
+		return &k.counts.Existing, fmt.Sprintf("existing: %v lists the same%s", id, k.until(id))
 	}
 	if e.Target.Unit == blocklist.Host {
-		if id, ok := k.listed[blocklist.Domain][text]; ok {
-			return fmt.Sprintf("covered: by %v", id)
+		if id, ok := k.listed[blocklist.Domain][name]; ok {
+			return &k.counts.Covered, fmt.Sprintf("covered: by %v", id)
 		}
 	}
 	if e.Target.Unit != blocklist.URL {
-		for _, above, ok := strings.Cut(text, "."); ok; _, above, ok = strings.Cut(above, ".") {
+		for _, above, ok := strings.Cut(name, "."); ok; _, above, ok = strings.Cut(above, ".") {
 			if id, ok := k.listed[blocklist.Domain][above]; ok {
-				return fmt.Sprintf("covered: below %v", id)
+				return &k.counts.Covered, fmt.Sprintf("covered: below %v", id)
 			}
 		}
 	}
 	f, was := k.reg.Former(k.decision.List, e.Target)
 	switch {
 	case was && f.ID == e.ID:
-		return fmt.Sprintf("new: and %s since", f.How)
+		return &k.counts.New, fmt.Sprintf("new: and %s since", f.How)
 	case was:
-		return fmt.Sprintf("reactivated: was %v, %s", f.ID, f.How)
+		return &k.counts.Reactivated, fmt.Sprintf("reactivated: was %v, %s", f.ID, f.How)
 	}
-	return isNew
+	return &k.counts.New, isNew
 }
 
 // until says when an entry expires, if that is announced: an addition of the
