@@ -108,7 +108,7 @@ func (a *authority) printReport(r *report) error {
 
 // announceExpiries says which entries end soon, by id and day.
 func (a *authority) announceExpiries(l *ListConfig, r *report) {
-	soon := a.expiring(l, a.now().Add(expiryNotice))
+	soon := a.reg.Expiring(l.Name, a.now().Add(register.Notice))
 	for i, e := range soon {
 		if i == maxReasons {
 			r.notice("list %s: and %d more entries end within 14 days", l.Name, len(soon)-i)

@@ -10,6 +10,7 @@ import (
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/durable"
 	"github.com/vaern/vaern/internal/progress"
+	"github.com/vaern/vaern/internal/register"
 	"github.com/vaern/vaern/internal/sshsig"
 )
 
@@ -78,7 +79,7 @@ func (a *authority) compileOnce(l *ListConfig, o compileOptions, dir string, key
 	}
 	expired := 0
 	if old == nil || blocklist.Believes(a.believed(old).Created, a.now()) {
-		if expired, err = a.expire(l); err != nil {
+		if expired, err = a.reg.Expire(l.Name); err != nil {
 			return nil, err
 		}
 	}
@@ -120,7 +121,8 @@ func (a *authority) outcome(l *ListConfig, o compileOptions, old *published, key
 	if err != nil {
 		return nil, err
 	}
-	c := &compiled{List: l.Name, Urgent: o.urgent, Entries: len(b.Entries), expiring: len(a.expiring(l, b.Now.Add(expiryNotice)))}
+	expiring := a.reg.Expiring(l.Name, b.Now.Add(register.Notice))
+	c := &compiled{List: l.Name, Urgent: o.urgent, Entries: len(b.Entries), expiring: len(expiring)}
 	s := &built{compiled: c, list: l, policy: p, moment: moment(b.Now, old)}
 	if o.urgent {
 		if old == nil {
@@ -169,8 +171,6 @@ func (a *authority) finish(s *built, old *published, dir string, keys *sshsig.Al
 		if same {
 			return old.Manifest, nil
 		}
-	}
-	if old != nil {
 		old.set = nil // a large list is not held twice while it is written
 	}
 	e, err := a.publish(s, old, dir, keys)

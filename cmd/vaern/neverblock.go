@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,11 +17,6 @@ import (
 
 // maxNeverBlock bounds a never-block file, in octets: some ten million names.
 const maxNeverBlock = 256 << 20
-
-// openNeverBlock opens a never-block file, which may be compressed.
-func openNeverBlock(path string) (io.ReadCloser, error) {
-	return source.Open(path)
-}
 
 // readNeverBlock reads the never-block files of a list into the policy. Each
 // file is held against what it held when the list was last published: one
@@ -54,10 +50,10 @@ func (c *Config) readNeverBlock(p *policy, l *ListConfig, last register.Reservat
 	p.fileState = hex.EncodeToString(state.Sum(nil))
 }
 
-// readNeverBlock reads one file, and returns how many names it holds and the
+// readNeverBlock reads one file, which may be compressed, and returns how many names it holds and the
 // sum of its content, or "missing".
 func (p *policy) readNeverBlock(path string) (names int, sum string, err error) {
-	f, err := openNeverBlock(path)
+	f, err := source.Open(path)
 	if err != nil {
 		return 0, "missing", err
 	}
@@ -97,4 +93,13 @@ func (l *limited) Read(b []byte) (int, error) {
 		return 0, errors.New("it is too long")
 	}
 	return n, err
+}
+
+// unwrapPath leaves the path out of an error that is shown beside it.
+func unwrapPath(err error) error {
+	var pathError *os.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
 }

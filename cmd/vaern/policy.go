@@ -3,9 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
@@ -75,13 +73,4 @@ func testTarget(l *ListConfig) (blocklist.Target, error) {
 		return blocklist.Target{}, err
 	}
 	return blocklist.ParseTarget(blocklist.Domain, name.Reveal())
-}
-
-// unwrapPath leaves the path out of an error that is shown beside it.
-func unwrapPath(err error) error {
-	var pathError *os.PathError
-	if errors.As(err, &pathError) {
-		return pathError.Err
-	}
-	return err
 }

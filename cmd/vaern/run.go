@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -158,8 +157,6 @@ func (r *runner) follow() error {
 
 // notices is what a command says to a person, as lines of the log.
 type notices struct{ log *slog.Logger }
-
-var _ io.Writer = notices{}
 
 func (n notices) Write(text []byte) (int, error) {
 	for line := range strings.Lines(string(text)) {

@@ -20,7 +20,12 @@ func (a *authority) editionSigner() (*editionSigner, error) {
 	if a.kept != nil {
 		return a.kept, nil
 	}
-	signer, closer, err := sshsig.LoadSigner(a.SigningKey, a.passphrase)
+	return a.loadSigner(a.passphrase)
+}
+
+// loadSigner loads the edition key, and calls passphrase if it has one.
+func (a *authority) loadSigner(passphrase func(path string) ([]byte, error)) (*editionSigner, error) {
+	signer, closer, err := sshsig.LoadSigner(a.SigningKey, passphrase)
 	if err != nil {
 		return nil, cli.Fail(fmt.Errorf("load signing key: %w", err), "check signing_key in the configuration")
 	}
@@ -36,21 +41,19 @@ func (a *authority) editionSigner() (*editionSigner, error) {
 // which may have begun again meanwhile.
 func (a *authority) keepSigner() error {
 	asked := false
-	ask := func(path string) ([]byte, error) {
+	signer, err := a.loadSigner(func(path string) ([]byte, error) {
 		asked = true
 		return a.passphrase(path)
-	}
-	signer, closer, err := sshsig.LoadSigner(a.SigningKey, ask)
+	})
 	if err != nil {
-		return cli.Fail(fmt.Errorf("load signing key: %w", err), "check signing_key in the configuration")
+		return err
 	}
 	if !asked {
-		return closer.Close()
+		signer.release()
+		return nil
 	}
-	a.kept = &editionSigner{
-		sign:    func(text []byte) ([]byte, error) { return sshsig.Sign(signer, blocklist.EditionNamespace, text) },
-		release: func() {},
-	}
+	signer.release = func() {}
+	a.kept = signer
 	return nil
 }
 
