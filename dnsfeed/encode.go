@@ -157,11 +157,9 @@ func (e *encoder) end() {
 // suffix on that is known.
 func (e *encoder) name(wire string) {
 	for len(wire) > 1 {
-		for _, k := range e.known {
-			if k.wire == wire {
-				e.msg = binary.BigEndian.AppendUint16(e.msg, 0xc000|k.at)
-				return
-			}
+		if at := e.find(wire); at != 0 {
+			e.msg = binary.BigEndian.AppendUint16(e.msg, 0xc000|at)
+			return
 		}
 		e.known = append(e.known, suffix{wire, uint16(len(e.msg))}) //nolint:gosec // below maxMessage
 		label := 1 + int(wire[0])
@@ -169,6 +167,16 @@ func (e *encoder) name(wire string) {
 		wire = wire[label:]
 	}
 	e.msg = append(e.msg, 0)
+}
+
+// find returns where a name of the configuration stands, or zero.
+func (e *encoder) find(wire string) uint16 {
+	for _, k := range e.known {
+		if k.wire == wire {
+			return k.at
+		}
+	}
+	return 0
 }
 
 // record appends what follows an owner; rdata appends its own octets.
@@ -288,14 +296,4 @@ func (e *encoder) cname() {
 		e.tail = append(e.tail, 0, byte(len(e.zone.target)))
 		e.tail = append(e.tail, e.zone.target...)
 	}
-}
-
-// find returns where a name of the configuration stands, or zero.
-func (e *encoder) find(wire string) uint16 {
-	for _, k := range e.known {
-		if k.wire == wire {
-			return k.at
-		}
-	}
-	return 0
 }
