@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,15 +17,15 @@ var officers = []string{"anna", "bo"}
 
 // compile measures the whole compiler: a million decided entries to a signed
 // edition, and a change of a hundred names in it.
-func (b *bench) compile(pipeline func() *exec.Cmd) error {
+func (b *bench) compile(pipeline side) error {
 	b.found()
 	b.decide("--add", b.path("in"), "--format", "plain", "--skip-invalid")
 	must(exec.Command("cp", "-a", b.path("authority"), b.path("before")).Run())
-	whole := func() *exec.Cmd {
+	whole := side{"vaern compile", func() *exec.Cmd {
 		b.restore()
 		return b.vaern("compile")
-	}
-	if err := b.compare("P8b decided entries to a signed edition, everything", "shell pipeline", pipeline, "vaern compile", whole); err != nil {
+	}}
+	if err := b.compare("P8b decided entries to a signed edition, everything", pipeline, whole); err != nil {
 		return err
 	}
 	return b.small()
@@ -117,7 +116,7 @@ func (b *bench) decide(args ...string) {
 		if out, err := b.vaern("decision", "approve", made.ID, "--as", name, "--key", b.path(name)).Output(); err != nil {
 			must(fmt.Errorf("approve: %w: %s", err, out))
 		} else if !strings.Contains(string(out), made.ID) {
-			must(fmt.Errorf("approve: %s", strconv.Quote(string(out))))
+			must(fmt.Errorf("approve: %q", out))
 		}
 	}
 }

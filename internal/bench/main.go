@@ -10,10 +10,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,14 +62,14 @@ func (b *bench) run() error {
 	if err != nil {
 		return err
 	}
-	pipeline := func() *exec.Cmd {
+	pipeline := side{"shell pipeline", func() *exec.Cmd {
 		return exec.Command(b.path("pipeline.sh"), "mawk", "full", b.path("in"), b.path("shell.list"), b.path("shell.zone"))
-	}
-	ours := func() *exec.Cmd {
+	}}
+	ours := side{"vaern", func() *exec.Cmd {
 		return exec.Command(self, "clean", b.path("in"), b.path("our.list"), b.path("our.zone"))
-	}
-	sort := func() *exec.Cmd { return exec.Command("sort", "-u", "-o", b.path("sorted"), b.path("in")) }
-	if err := b.compare("P8a messy lines to list and rpz.zone", "shell pipeline", pipeline, "vaern", ours, "sort -u", sort); err != nil {
+	}}
+	sort := side{"sort -u", func() *exec.Cmd { return exec.Command("sort", "-u", "-o", b.path("sorted"), b.path("in")) }}
+	if err := b.compare("P8a messy lines to list and rpz.zone", pipeline, ours, sort); err != nil {
 		return err
 	}
 	if err := sameFile(b.path("our.list"), b.path("want.compress")); err != nil {
@@ -104,17 +104,12 @@ func (b *bench) prepare() error {
 }
 
 func sameFile(a, b string) error {
-	x, err := os.Open(a)
+	x, err := os.ReadFile(a)
 	if err != nil {
 		return err
 	}
-	defer x.Close()
 	y, err := os.ReadFile(b)
-	if err != nil {
-		return err
-	}
-	got, err := io.ReadAll(x)
-	if err == nil && string(got) != string(y) {
+	if err == nil && !bytes.Equal(x, y) {
 		err = fmt.Errorf("%s differs from %s", filepath.Base(a), filepath.Base(b))
 	}
 	return err

@@ -31,22 +31,24 @@ func measure(c *exec.Cmd) (cost, error) {
 	return cost{wall, c.ProcessState.UserTime() + c.ProcessState.SystemTime(), usage.Maxrss << 10}, nil
 }
 
+// side is one of the commands that are compared.
+type side struct {
+	name    string
+	command func() *exec.Cmd
+}
+
 // compare measures several commands turn by turn, and prints medians and the
 // ratio to the first.
-func (b *bench) compare(what string, sides ...any) error {
-	costs := make([][]cost, len(sides)/2)
+func (b *bench) compare(what string, sides ...side) error {
+	names, costs := make([]string, len(sides)), make([][]cost, len(sides))
 	for range b.rounds {
-		for i := range costs {
-			c, err := measure(sides[2*i+1].(func() *exec.Cmd)())
+		for i, s := range sides {
+			c, err := measure(s.command())
 			if err != nil {
 				return err
 			}
-			costs[i] = append(costs[i], c)
+			names[i], costs[i] = s.name, append(costs[i], c)
 		}
-	}
-	var names []string
-	for i := range costs {
-		names = append(names, sides[2*i].(string))
 	}
 	b.report(what, names, costs...)
 	return nil
