@@ -30,8 +30,8 @@ names the rule and the entry or decision, and withdrawals are published all
 the same.
 
 --dry-run prints the exact change, a line "+ UNIT TARGET" or "- UNIT TARGET"
-each, and writes nothing; it ends with the exit status that the real one would
-have.
+each (with --json, how many), and writes nothing; it ends with the exit status
+that the real one would have.
 
 --urgent publishes withdrawals so that no wave has to wait for them: it keeps
 what every edition has that some wave may still be served, and adds nothing.

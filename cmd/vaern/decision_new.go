@@ -67,7 +67,7 @@ drafts it again; before, it is listed already.`,
 	f.StringVar(&o.basis, "basis", "", "why, in one line; - reads standard input")
 	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "leave out lines that are invalid or refused, and count them")
 	f.StringVar(&o.source.Format, "format", "", source.Formats+"; if it can not be told from the file")
-	f.StringToStringVar(&o.source.Columns, "columns", nil, "CSV columns to use, as `THEIRS=OURS,...`")
+	f.StringToStringVar(&o.source.Columns, "columns", nil, "columns or keys of the file to use, as `THEIRS=OURS,...`")
 	f.StringVar(&o.source.Unit, "unit", "", "domain or host, for lines that do not say it")
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("basis")

@@ -16,7 +16,7 @@ import (
 
 func (a *app) editionCommand() *cobra.Command {
 	var list string
-	c := cli.Group("edition", "List, show, compare and verify what is published",
+	c := cli.Group("edition", "List, show, compare, verify and roll back what is published",
 		a.editionSub("list", "List the published editions kept, the latest first", cobra.NoArgs, &list, (*authority).listEditions),
 		a.editionSub("show [SERIAL]", "Show the MANIFEST of an edition, the latest if none is named", cobra.MaximumNArgs(1), &list, (*authority).showEdition),
 		a.editionFile("cat SERIAL FILE", "Write a file of an edition: a text in plain form, any other as it is stored", cobra.ExactArgs(2), &list, (*authority).catEdition),

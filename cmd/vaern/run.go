@@ -23,10 +23,10 @@ func (a *app) runCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "Compile every list on its schedule",
-		Long: `Compiles every list at once, and then each at the times of its schedule, which
-is in UTC, a few seconds later or earlier by lot. An edition of which less than
-half of the time is left is renewed, whatever the schedule says. Decisions that
-were approved with --urgent are published within two seconds.
+		Long: `Compiles every list at the start, and then each at the times of its schedule,
+which is in UTC, or up to five seconds later, by lot. An edition of which less
+than half of the time is left is renewed, whatever the schedule says. Decisions
+that were approved with --urgent are published within two seconds.
 
 Only one vaern run works on a register at a time; vaern compile may be used
 beside it. A compile that fails is tried again. The passphrase of the edition
