@@ -36,18 +36,14 @@
 //	override	never-block	E12	<sha256 of the line "+ E12...">
 //	override	clock	csam	<sha256 that the refusal is bound to>
 //
-// What is suspended (~) is out of force like what is withdrawn (-), and not
-// forgotten. A rollback takes out everything added since an edition; because it
-// needs one signature however much that is, a decision with a rollback line has
-// only ~ lines beside it.
-//
 // It is UTF-8, each line ends in LF, tabs part the fields, no field holds a
 // control character. Kinds of lines come in the order above, entries by id,
 // each once, targets in canonical form: a decision has one text, and
 // [ParseDecision] accepts only what [Decision.Bytes] writes. What is suspended
-// (~) is out of force like what is withdrawn (-), and not forgotten. Of a
-// rollback the first line is "rollback" and the serial that it leads back to, a
-// tab between, and all others are ~ lines.
+// (~) is out of force like what is withdrawn (-), and not forgotten. A rollback
+// takes out everything added since an edition: its first line is "rollback" and
+// the serial of that, a tab between; and because it needs one signature however
+// much it takes out, all its other lines are ~ lines.
 //
 // # Sets
 //
