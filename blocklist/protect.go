@@ -27,7 +27,7 @@ func NewProtected() *Protected {
 // because a protection that is silently lost is worse than none. It returns
 // how many names were read.
 func (p *Protected) Read(r io.Reader) (int, error) {
-	n := 0
+	n, seen := 0, map[string]struct{}{}
 	s := bufio.NewScanner(r)
 	for line := 1; s.Scan(); line++ {
 		text := strings.TrimSpace(s.Text())
@@ -48,7 +48,10 @@ func (p *Protected) Read(r io.Reader) (int, error) {
 			return n, fmt.Errorf("line %d: %w", line, err)
 		}
 		p.add(name)
-		n++
+		if _, twice := seen[name.Reveal()]; !twice {
+			seen[name.Reveal()] = struct{}{}
+			n++
+		}
 	}
 	if errors.Is(s.Err(), bufio.ErrTooLong) {
 		return n, errors.New("not a text file, or a line is too long")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 
 	"github.com/vaern/vaern/blocklist"
@@ -125,10 +126,24 @@ func (a *authority) needs(d *register.Decision) int {
 	switch {
 	case d.Rollback != 0:
 		return 1
-	case d.AddsAnything() || a.shrinks(d):
+	case d.AddsAnything() || a.shrinks(d) || a.leavesNobody(d):
 		return a.Quorum.Add
 	}
 	return a.Quorum.Withdraw
+}
+
+// leavesNobody says whether a decision revokes the last police officer: then
+// nobody could withdraw, and nobody could be added.
+func (a *authority) leavesNobody(d *register.Decision) bool {
+	revoked := map[string]bool{}
+	for _, o := range d.Officers {
+		if o.Revoke {
+			revoked[o.Name] = true
+		}
+	}
+	return len(revoked) > 0 && !slices.ContainsFunc(a.reg.Officers, func(o *register.Officer) bool {
+		return o.Role == blocklist.Police && !revoked[o.Name] && o.Revoked.IsZero()
+	})
 }
 
 // shrinks says whether a decision takes more off some list than its

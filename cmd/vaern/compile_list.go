@@ -217,7 +217,7 @@ func (a *authority) publish(s *built, old *published, dir string, keys *sshsig.A
 		fmt.Fprintf(a.err, "list %s: quorum, guards or never-block files changed since edition %v\n", l.Name, last.Serial)
 	}
 	head := a.reg.Head() // that was built from; the reservation adds to it
-	serial, err := a.reserve(s, dir)
+	serial, err := a.reserve(s, old, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -230,21 +230,28 @@ func (a *authority) publish(s *built, old *published, dir string, keys *sshsig.A
 		before = old.Edition
 	}
 	defer progress.Begin(a.err, "writing list "+l.Name)() // after the key's passphrase was asked for
-	return blocklist.Publish(blocklist.Publication{
+	e, err := blocklist.Publish(blocklist.Publication{
 		Dir: dir, Old: before, Manifest: m, Files: l.zone().Files(), Keys: keys, Sign: signer.sign,
 	}, s.set)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.reg.Published(l.Name, serial); err != nil {
+		return nil, cli.Fail(fmt.Errorf("edition %v is published; record that: %w", serial, err), "run vaern compile again")
+	}
+	return e, nil
 }
 
 // reserve takes the next serial. What MANIFEST says of the register must be
 // what was built from, so a register that changed meanwhile means a new build.
-func (a *authority) reserve(s *built, dir string) (blocklist.Serial, error) {
+func (a *authority) reserve(s *built, old *published, dir string) (blocklist.Serial, error) {
 	known, err := blocklist.Serials(dir)
 	if err != nil {
 		return 0, err
 	}
 	p, name := s.policy, s.list.Name
 	protected, files := p.Protected.Len(), p.files
-	if p.unprotected != "" && !a.reg.Overridden(blocklist.RuleNeverBlockSet, name, p.fileState) {
+	if p.unprotected != "" && !a.reg.Overridden(blocklist.RuleNeverBlockSet, name, p.boundTo(old)) {
 		// A withdrawal goes out while the files are wrong; what they held when
 		// they were right is not forgotten over it.
 		last := a.reg.Highest[name]

@@ -25,12 +25,15 @@ type published struct {
 func (a *authority) previous(dir string, keys *sshsig.AllowedSigners) (*published, error) {
 	e, set, err := a.latest(dir, keys)
 	if err != nil {
-		return nil, err
+		return nil, cli.Fail(err, "restore that edition from a backup, or from a distribution server")
 	}
 	lost := e == nil
 	if lost {
-		if e, err = a.newest(dir, keys); err != nil || e == nil {
+		if e, err = a.newest(dir, keys); err != nil {
 			return nil, err
+		}
+		if e == nil {
+			return nil, a.isThere(dir, 0)
 		}
 		if set, err = e.Set(); err != nil {
 			return nil, err
@@ -40,6 +43,9 @@ func (a *authority) previous(dir string, keys *sshsig.AllowedSigners) (*publishe
 		return nil, cli.Refuse(fmt.Errorf("edition %v was made from a register that this one does not continue", e.Serial),
 			"the register is an old copy or another one: restore the newest backup")
 	}
+	if err := a.isThere(dir, e.Serial); err != nil {
+		return nil, err
+	}
 	old := &published{Edition: e, set: set, history: []*blocklist.Edition{e}}
 	if lost {
 		return old, nil
@@ -48,6 +54,18 @@ func (a *authority) previous(dir string, keys *sshsig.AllowedSigners) (*publishe
 		return nil, old.gap
 	}
 	return old, nil
+}
+
+// isThere refuses to go on from an edition, or from none, if a later one is on
+// record as published and gone: what would follow is a second branch, and the
+// list that growth is counted from is not known.
+func (a *authority) isThere(dir string, latest blocklist.Serial) error {
+	published := a.reg.Highest[filepath.Base(dir)].Published
+	if published == 0 || latest != 0 && !published.After(latest) || exists(filepath.Join(dir, published.String())) {
+		return nil
+	}
+	return cli.Refuse(fmt.Errorf("edition %v was published and is not there", published),
+		"is the editions folder the right one? restore that edition from a backup, or from a distribution server")
 }
 
 // adopt finds the edition to go on from, and makes it the latest if it is not.
@@ -135,7 +153,7 @@ func (a *authority) build(l *ListConfig, p *policy, old *published, keys *sshsig
 		Withdrawn:   func(t blocklist.Target) bool { return a.reg.WasListed(l.Name, t) },
 		Overridden:  a.reg.Overridden,
 		Unprotected: p.unprotected,
-		State:       map[blocklist.Rule]string{blocklist.RuleNeverBlockSet: p.fileState},
+		State:       map[blocklist.Rule]string{blocklist.RuleNeverBlockSet: p.boundTo(old)},
 	}
 	if old == nil {
 		return b, nil
@@ -155,6 +173,9 @@ func (a *authority) build(l *ListConfig, p *policy, old *published, keys *sshsig
 				return e.Set()
 			},
 		}
+	}
+	if old.gap == nil && base.Previous != 0 && base.Age(now) < blocklist.GrowthWindow { // keep never removes that one
+		b.Uncounted = fmt.Sprintf("edition %v is gone, and growth is counted from it", base.Previous)
 	}
 	if old.gap != nil && base.Age(now) < blocklist.GrowthWindow { // the edition to count against may lie beyond the gap
 		b.Uncounted = old.gap.Error()

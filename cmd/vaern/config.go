@@ -96,6 +96,11 @@ func loadConfig(given string) (*Config, error) {
 	if !strings.HasPrefix(c.SigningKey, "agent:") {
 		c.SigningKey = config.Resolve(path, c.SigningKey)
 	}
+	for _, other := range []string{path, c.Register, c.Editions, c.EditionKeys, c.Officers, c.SigningKey} {
+		if c.Metrics != "" && filepath.Clean(c.Metrics) == filepath.Clean(other) {
+			return nil, cli.Misuse(fmt.Errorf("%s: metrics is another file of the configuration", path), "it is written anew each minute: give it a name of its own")
+		}
+	}
 	if err := c.check(); err != nil {
 		return nil, cli.Misuse(fmt.Errorf("%s: %w", path, err), "")
 	}

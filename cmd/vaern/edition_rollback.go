@@ -152,10 +152,27 @@ func (a *authority) keptEdition(l *ListConfig, text string) (*blocklist.Edition,
 // was decided after the record that it was made from, and what was held back
 // from it.
 func (a *authority) addedSince(l *ListConfig, record int64, set *blocklist.Set) []blocklist.Withdrawal {
+	since := func(e blocklist.Listed) bool {
+		d, err := a.reg.Decision(e.Decision)
+		return err != nil || d.Taken > record
+	}
+	// What was decided again while it was listed, because it was to expire, was
+	// not added then; what was withdrawn in between was.
+	renewed := map[string]bool{}
+	for _, e := range a.reg.InForce(l.Name) {
+		if _, same := set.Find(e.Target); same && since(e) {
+			former, _ := a.reg.Former(l.Name, e.Target)
+			renewed[e.Target.RevealKey()] = former.How == register.WasExpired
+		}
+	}
+	for _, e := range a.reg.InForce(l.Name) {
+		if _, again := renewed[e.Target.RevealKey()]; len(renewed) > 0 && again && !since(e) {
+			renewed[e.Target.RevealKey()] = true
+		}
+	}
 	var all []blocklist.Withdrawal
 	for _, e := range a.reg.InForce(l.Name) {
-		d, err := a.reg.Decision(e.Decision)
-		if err != nil || d.Taken > record || !set.Covers(e.Target) {
+		if !renewed[e.Target.RevealKey()] && since(e) || !set.Covers(e.Target) {
 			all = append(all, blocklist.Withdrawal{ID: e.ID, Target: e.Target})
 		}
 	}

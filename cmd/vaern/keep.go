@@ -23,7 +23,7 @@ const keepFor = 14 * 24 * time.Hour
 // sweeps away. The oldest goes first: what is left is always one history.
 func (a *authority) tidy(l *ListConfig, dir string, latest *blocklist.Manifest, old *published, keys *sshsig.AllowedSigners) (int, error) {
 	now := a.now()
-	if old == nil || !blocklist.Believes(old.Created, now) || old.gap != nil {
+	if old == nil || !blocklist.Believes(a.believed(old).Created, now) || old.gap != nil {
 		return 0, nil
 	}
 	history := old.history
@@ -81,8 +81,8 @@ func (a *authority) strays(dir string, history []*blocklist.Edition, now time.Ti
 	}
 	var strays []*blocklist.Edition
 	for _, serial := range serials {
-		if named[serial] {
-			continue
+		if named[serial] || !serial.After(history[len(history)-1].Serial) {
+			continue // behind a gap lies what a person may still mend the history with
 		}
 		e, err := blocklist.Open(filepath.Join(dir, serial.String()), keys)
 		if err == nil && e.List == history[0].List && e.Age(now) > keepFor {

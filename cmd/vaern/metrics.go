@@ -132,7 +132,13 @@ func writeMetrics(path string, all []*metric) error {
 		b.Write(m.text())
 	}
 	hidden := filepath.Join(filepath.Dir(path), durable.TempPrefix+filepath.Base(path)+".part")
-	err := os.WriteFile(hidden, b.Bytes(), 0o644) //nolint:gosec // the collector is another user; there is no secret in it
+	_ = os.Remove(hidden)
+	f, err := os.OpenFile(hidden, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("write metrics: %w", err)
+	}
+	_, err = f.Write(b.Bytes())
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
 	if err == nil {
 		err = os.Rename(hidden, path)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/internal/register"
 )
 
@@ -32,6 +33,7 @@ func TestNeeds(t *testing.T) {
 		"many of both":     {register.Decision{Suspends: 25, Withdraws: 26}, 3},
 		"a rollback":       {register.Decision{Suspends: 8000, Rollback: 1795435200}, 1},
 		"an addition":      {register.Decision{Adds: 1}, 3},
+		"the last officer": {register.Decision{Officers: []blocklist.OfficerChange{{Revoke: true, Name: "anna"}}}, 3},
 	} {
 		c.d.List = "csam"
 		if got := a.needs(&c.d); got != c.want {

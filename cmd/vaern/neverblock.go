@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/internal/register"
 	"github.com/vaern/vaern/internal/source"
 )
@@ -48,6 +49,16 @@ func (c *Config) readNeverBlock(p *policy, l *ListConfig, last register.Reservat
 	}
 	p.unprotected = strings.Join(wrong, "; ")
 	p.fileState = hex.EncodeToString(state.Sum(nil))
+}
+
+// boundTo is the digest that an override of the never-block files is bound to:
+// what they hold, and the edition that it is for. So it is used once: a file
+// that is lost again, later, is another mistake.
+func (p *policy) boundTo(old *published) string {
+	if old == nil {
+		return p.fileState
+	}
+	return blocklist.Digest(append([]byte(p.fileState), old.Bytes()...))
 }
 
 // readNeverBlock reads one file, which may be compressed, and returns how many names it holds and the

@@ -60,7 +60,11 @@ func (p *policy) checkTestName(l *ListConfig) error {
 		return err
 	}
 	for _, f := range p.CheckTarget(test) {
-		if f.Rule != blocklist.RuleNeverBlock || !p.IsBelowProtected(test.Name()) {
+		switch {
+		case f.Rule == blocklist.RuleNeverBlock && p.IsBelowProtected(test.Name()):
+		case f.Rule == blocklist.RuleNeverBlock: // a newer file; withdrawals do not wait for somebody to mend it
+			p.unprotected = "the test name " + f.Reason
+		default:
 			return cli.Misuse(fmt.Errorf("list %s: test_name: %v", l.Name, f), "give a name of the authority's own that serves nothing else")
 		}
 	}

@@ -203,7 +203,7 @@ func unlisted(lot *rand.Rand, domains, popular []string) (free []string) {
 		case 2:
 			name = "x" + name
 		}
-		if first, _, _ := strings.Cut(name, "."); name != "" && len(first) < 64 && !covered(name) {
+		if first, _, _ := strings.Cut(name, "."); strings.Contains(name, ".") && len(first) < 64 && !covered(name) {
 			free = append(free, name)
 		}
 	}

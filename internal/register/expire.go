@@ -53,11 +53,11 @@ func (s *State) Expiring(name string, until time.Time) []Expiry {
 // how many. What is published depends on the register alone, not on the clock
 // of who compiles: that an entry expired is a record of the history.
 func (r *Register) Expire(name string) (n int, err error) {
-	if len(r.Expiring(name, r.moment())) == 0 {
+	if len(r.Expiring(name, r.now())) == 0 {
 		return 0, nil
 	}
 	err = r.change(func() ([]record, error) {
-		due := r.Expiring(name, r.moment())
+		due := r.Expiring(name, r.now())
 		if n = len(due); n == 0 {
 			return nil, nil
 		}

@@ -17,6 +17,7 @@ const (
 	kindDraft    = "draft"    // subject: D7, body: the text to sign
 	kindApprove  = "approve"  // subject: D7, body: officer, quorum, signature
 	kindReject   = "reject"   // subject: D7, body: reason
+	kindEdition  = "edition"  // subject: list, body: a reserved serial, of an edition that is the latest now
 	kindSerial   = "serial"   // subject: list, body: see reservation
 	kindExpire   = "expire"   // subject: list, body: the ids of entries whose limit has passed, a line each
 	kindUrgent   = "urgent"   // subject: list, body: D7, which took something out and is to be published at once

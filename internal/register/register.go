@@ -349,7 +349,7 @@ func (r *Register) Reserve(list string, known []blocklist.Serial, policy string,
 			}
 		}
 		serial = highest.Next(r.now())
-		return []record{{kind: kindSerial, subject: list, body: Reservation{serial, policy, protected, files}.bytes()}}, nil
+		return []record{{kind: kindSerial, subject: list, body: Reservation{Serial: serial, Policy: policy, Protected: protected, Files: files}.bytes()}}, nil
 	})
 	return serial, err
 }

@@ -108,6 +108,8 @@ func (s *State) effect(r record) error {
 		return s.approve(r)
 	case kindReject:
 		return s.reject(r)
+	case kindEdition:
+		return s.edition(r)
 	case kindSerial:
 		return s.serial(r)
 	case kindExpire:

@@ -17,6 +17,8 @@ type Reservation struct {
 	Policy    string      // digest of quorum, guards and never-block files
 	Protected int         // names in the never-block files, each counted once
 	Files     []FileNames // the files; none in the records of older programs
+
+	Published blocklist.Serial // of the last edition that is on record as published; zero: none is
 }
 
 // FileNames is how many names a never-block file held.
@@ -80,6 +82,31 @@ func (s *State) serial(r record) error {
 	if old := s.Highest[r.subject].Serial; old != 0 && !next.Serial.After(old) {
 		return fmt.Errorf("serial %v is not after %v, which was reserved before", next.Serial, old)
 	}
+	next.Published = s.Highest[r.subject].Published
 	s.Highest[r.subject] = next
 	return nil
+}
+
+// edition reads that a serial was published: the last one that was reserved.
+func (s *State) edition(r record) error {
+	serial, err := blocklist.ParseSerial(string(r.body))
+	if err != nil {
+		return err
+	}
+	last, ok := s.Highest[r.subject]
+	if !ok || last.Serial != serial || last.Published == serial {
+		return fmt.Errorf("edition %v was published, and is not the one reserved last", serial)
+	}
+	last.Published = serial
+	s.Highest[r.subject] = last
+	return nil
+}
+
+// Published records that the edition with the serial reserved last is the
+// latest of its list. An edition that is on record and not there is lost, and
+// not one that never came to be.
+func (r *Register) Published(list string, serial blocklist.Serial) error {
+	return r.change(func() ([]record, error) {
+		return []record{{kind: kindEdition, subject: list, body: []byte(serial.String())}}, nil
+	})
 }

@@ -21,7 +21,7 @@ func TestReserveNeverRepeats(t *testing.T) {
 		if last != 0 && !serial.After(last) {
 			t.Errorf("step %d: %v after %v", i, serial, last)
 		}
-		if last = serial; !reflect.DeepEqual(w.opened("production").Highest["csam"], Reservation{serial, "policy", i, nil}) {
+		if last = serial; !reflect.DeepEqual(w.opened("production").Highest["csam"], Reservation{Serial: serial, Policy: "policy", Protected: i}) {
 			t.Errorf("step %d: opened with %v", i, w.Highest["csam"])
 		}
 		// The process dies here: nothing was published under that serial, and
@@ -97,7 +97,7 @@ func TestReservationCountsEachFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := w.opened("production").Highest["csam"]
-	if !reflect.DeepEqual(got, Reservation{serial, "policy", 8001, files}) {
+	if !reflect.DeepEqual(got, Reservation{Serial: serial, Policy: "policy", Protected: 8001, Files: files}) {
 		t.Errorf("opened with %v", got)
 	}
 	if got.Held("never block.txt") != 8000 || got.Held("other") != 0 {
@@ -108,8 +108,8 @@ func TestReservationCountsEachFile(t *testing.T) {
 
 func TestReservationsOfOlderProgramsCount(t *testing.T) {
 	for body, want := range map[string]*Reservation{
-		"1795435200 12 abc":              {1795435200, "abc", 12, nil},
-		"1795435200 12 abc a.txt=12 b=0": {1795435200, "abc", 12, []FileNames{{"a.txt", 12}, {"b", 0}}},
+		"1795435200 12 abc":              {Serial: 1795435200, Policy: "abc", Protected: 12},
+		"1795435200 12 abc a.txt=12 b=0": {Serial: 1795435200, Policy: "abc", Protected: 12, Files: []FileNames{{"a.txt", 12}, {"b", 0}}},
 		"1795435200 12":                  nil,
 		"1795435200 12 abc a.txt":        nil,
 		"1795435200 12 abc a.txt=-1":     nil,
