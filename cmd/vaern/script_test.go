@@ -29,6 +29,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=20") // a second, else, at the end of each of hundreds of programs
 			env.Setenv("PATH", peers.PATH(t)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("DATA", mustAbs(filepath.Join("..", "..", "..", "shared", "data")))
 			env.Setenv("SAMPLES", mustAbs(filepath.Join("..", "..", "testdata", "lists")))
