@@ -169,7 +169,11 @@ func (a *authority) finish(s *built, old *published, dir string, keys *sshsig.Al
 			return nil, err
 		}
 		if same {
-			return old.Manifest, nil
+			// The process may have died between the switch and its record.
+			if last := a.reg.Highest[s.list.Name]; last.Serial == old.Serial && last.Published != old.Serial {
+				err = a.reg.Published(s.list.Name, old.Serial)
+			}
+			return old.Manifest, err
 		}
 		old.set = nil // a large list is not held twice while it is written
 	}
