@@ -179,7 +179,7 @@ func label(lot *rand.Rand) string {
 }
 
 // unlisted makes up names that are not on the list, many of them very near it: popular ones, what is above a listed name,
-// and a listed name with a letter more.
+// and a listed name with a letter more. Not of .onion, which a resolver answers by itself (RFC 7686).
 func unlisted(lot *rand.Rand, domains, popular []string) (free []string) {
 	listed := map[string]bool{}
 	for _, name := range domains {
@@ -203,7 +203,7 @@ func unlisted(lot *rand.Rand, domains, popular []string) (free []string) {
 		case 2:
 			name = "x" + name
 		}
-		if first, _, _ := strings.Cut(name, "."); strings.Contains(name, ".") && len(first) < 64 && !covered(name) {
+		if first, _, _ := strings.Cut(name, "."); strings.Contains(name, ".") && !strings.HasSuffix(name, ".onion") && len(first) < 64 && !covered(name) {
 			free = append(free, name)
 		}
 	}
