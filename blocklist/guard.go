@@ -65,10 +65,6 @@ func (p *Policy) CheckTarget(t Target) []Finding {
 	return append(suspicious(name), p.refusals(t)...)
 }
 
-// Refuses says whether a guard holds a target back. It asks for no flags, and
-// so costs less than CheckTarget.
-func (p *Policy) Refuses(t Target) bool { return len(p.refusals(t)) > 0 }
-
 // refusals runs the guards that hold a domain or host back.
 func (p *Policy) refusals(t Target) (found []Finding) {
 	if t.Unit == URL {
