@@ -178,6 +178,10 @@ type Exception struct {
 	Entry int
 }
 
+// maxText bounds the text of a decision, in octets: the engine holds it several
+// times over, and ends the program when it can not.
+const maxText = 128 << 20
+
 // NewDraft records a decision for officers to sign, and rejects the one it
 // replaces, in the same moment, if that is not zero. It gives the decision its
 // ids, and the exceptions theirs, and returns it.
@@ -203,7 +207,11 @@ func (r *Register) NewDraft(d blocklist.Decision, replaces blocklist.DecisionID,
 			e := &d.Add[x.Entry]
 			d.Overrides = append(d.Overrides, blocklist.Override{Rule: x.Rule, For: e.ID.String(), Digest: e.Digest()})
 		}
-		return append(records, record{kind: kindDraft, subject: d.ID.String(), body: d.Bytes()}), nil
+		body := d.Bytes()
+		if len(body) > maxText {
+			return nil, fmt.Errorf("decision is larger than %d MiB: split it into several", maxText>>20)
+		}
+		return append(records, record{kind: kindDraft, subject: d.ID.String(), body: body}), nil
 	})
 	if err != nil {
 		return nil, err
