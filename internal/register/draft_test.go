@@ -179,3 +179,17 @@ func TestOverrideIsBoundToItsText(t *testing.T) {
 		t.Error("overridden by a void decision")
 	}
 }
+
+// What the engine could not hold is an error before it is asked, and nothing is recorded.
+func TestDraftTooLargeIsAnError(t *testing.T) {
+	w := founded(t, "production")
+	keep, before := maxText, w.Head()
+	defer func() { maxText = keep }()
+	maxText = 100
+	if _, err := w.NewDraft(w.adding("a.example"), 0); err == nil || !strings.Contains(err.Error(), "split") {
+		t.Errorf("got %v", err)
+	}
+	if w.Head() != before || len(w.Decisions) != 0 {
+		t.Error("something is recorded")
+	}
+}

@@ -76,6 +76,11 @@ func (r *Register) change(make func() ([]record, error)) error {
 		if err != nil {
 			return err
 		}
+		for _, rec := range records {
+			if len(rec.body) > maxText {
+				return fmt.Errorf("write register: larger than %d MiB: split the decision into several", maxText>>20)
+			}
+		}
 		old := r.head
 		restart, err := r.try(records)
 		if err == nil {
@@ -178,9 +183,9 @@ type Exception struct {
 	Entry int
 }
 
-// maxText bounds the text of a decision, in octets: the engine holds it several
-// times over, and ends the program when it can not.
-const maxText = 128 << 20
+// maxText bounds the text of a record, in octets: the engine holds it several
+// times over, and ends the program when it can not. It is a variable for a test.
+var maxText = 128 << 20
 
 // NewDraft records a decision for officers to sign, and rejects the one it
 // replaces, in the same moment, if that is not zero. It gives the decision its
@@ -207,11 +212,7 @@ func (r *Register) NewDraft(d blocklist.Decision, replaces blocklist.DecisionID,
 			e := &d.Add[x.Entry]
 			d.Overrides = append(d.Overrides, blocklist.Override{Rule: x.Rule, For: e.ID.String(), Digest: e.Digest()})
 		}
-		body := d.Bytes()
-		if len(body) > maxText {
-			return nil, fmt.Errorf("decision is larger than %d MiB: split it into several", maxText>>20)
-		}
-		return append(records, record{kind: kindDraft, subject: d.ID.String(), body: body}), nil
+		return append(records, record{kind: kindDraft, subject: d.ID.String(), body: d.Bytes()}), nil
 	})
 	if err != nil {
 		return nil, err
