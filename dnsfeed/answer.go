@@ -82,7 +82,7 @@ func (r *responder) grant(image *Image, client *member) outcome {
 	default:
 		return outcome{reply: r.refuse(), client: client, reason: "type"}
 	}
-	return outcome{transfer: &transfer{image: image, query: q, signer: r.signer, client: client}, client: client}
+	return outcome{transfer: &transfer{image: image, messages: image.messages, query: q, signer: r.signer, client: client}, client: client}
 }
 
 // responder makes the reply to one query.

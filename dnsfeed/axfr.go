@@ -14,13 +14,14 @@ import (
 // batch is how many messages go to the kernel in one call.
 const batch = 16
 
-// transfer is a full zone on its way to one client: an AXFR (RFC 5936), or an
-// IXFR answered with the full zone (RFC 1995, section 4).
+// transfer is an answer of many messages on its way to one client: the full
+// zone (RFC 5936), or a difference (RFC 1995).
 type transfer struct {
-	image  *Image
-	query  *query
-	signer *signer
-	client *member
+	image    *Image   // what the client has afterwards
+	messages [][]byte // those of the image, or of a difference that ends there
+	query    *query
+	signer   *signer
+	client   *member
 }
 
 // errRevoked ends a transfer whose client may no longer have the zone (TS9).
@@ -40,14 +41,14 @@ func (s *Server) send(c net.Conn, t *transfer, from netip.Addr) (sent int64, err
 	scratch := make([]byte, 0, len(t.query.question)+ednsLen+batch*(2+headerLen+t.signer.size()))
 	parts := make([][]byte, 0, 3*batch)
 	access, end := s.access.Load(), began
-	for i := 0; i < len(image.messages); i += batch {
+	for i := 0; i < len(t.messages); i += batch {
 		if now := s.access.Load(); now != access {
 			if access = now; !access.still(t.client, image.wire, from) {
 				return sent, errRevoked
 			}
 		}
 		scratch, parts = scratch[:0], parts[:0]
-		for j := i; j < min(i+batch, len(image.messages)); j++ {
+		for j := i; j < min(i+batch, len(t.messages)); j++ {
 			scratch, parts = t.frame(scratch, parts, j, s.Now())
 		}
 		size := 0
@@ -76,7 +77,7 @@ func (s *Server) send(c net.Conn, t *transfer, from netip.Addr) (sent int64, err
 // frame adds message i to the parts to be written. What is made for it goes
 // into scratch, which has room for a batch and so never moves.
 func (t *transfer) frame(scratch []byte, parts [][]byte, i int, now time.Time) ([]byte, [][]byte) {
-	q, msg := t.query, t.image.messages[i]
+	q, msg := t.query, t.messages[i]
 	start := len(scratch)
 	scratch = append(scratch, 0, 0) // the length, below
 	scratch = append(scratch, msg[:headerLen]...)

@@ -431,7 +431,7 @@ func FuzzOpenImage(f *testing.F) {
 		if m.Messages() == 0 || m.Records() < 2 || m.Zone() == "" {
 			t.Fatal("opened an image that is empty")
 		}
-		tr := &transfer{image: m, query: &query{question: m.soa[headerLen : headerLen+m.question()]}, signer: newSigner(testKey(t), nil)}
+		tr := &transfer{image: m, messages: m.messages, query: &query{question: m.soa[headerLen : headerLen+m.question()]}, signer: newSigner(testKey(t), nil)}
 		for i := range m.messages {
 			_, parts := tr.frame(make([]byte, 0, 2048), nil, i, time.Now())
 			if n := len(slices.Concat(parts...)); n < headerLen || n > 0xffff {
