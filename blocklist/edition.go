@@ -129,6 +129,16 @@ func (e *Edition) checkStored() error {
 	return cmp.Or(errs...)
 }
 
+// CheckFile compares one stored file with its size and sum, for an edition of
+// [History], of which only the signature is known to be good.
+func (e *Edition) CheckFile(name string) error {
+	i := slices.IndexFunc(e.Files, func(f FileSum) bool { return f.Name == name && e.isStored(name) })
+	if i < 0 {
+		return fmt.Errorf("check %s: no such file in the edition", name)
+	}
+	return e.checkFile(e.Files[i])
+}
+
 func (e *Edition) checkFile(f FileSum) error {
 	r, err := durable.OpenRegular(filepath.Join(e.Dir, f.Name))
 	if err != nil {

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"time"
-
-	"github.com/vaern/vaern/blocklist"
 )
 
 // Response codes (RFC 1035, section 4.1.1; RFC 8945; RFC 6891).
@@ -53,36 +51,29 @@ func (s *Server) answer(raw []byte, from netip.Addr, tcp bool) outcome {
 	if client == nil {
 		return outcome{reply: r.refuse(), reason: "no TSIG"}
 	}
-	image := s.zones.Load().find(q.name)
-	if image == nil || !client.may(string(q.name), from) || q.opcode != 0 || q.class != classIN {
+	versions := s.zones.Load().find(q.name)
+	if versions == nil || !client.may(string(q.name), from) || q.opcode != 0 || q.class != classIN {
 		return outcome{reply: r.refuse(), client: client, reason: "not granted"}
 	}
-	return r.grant(image, client)
+	return r.grant(versions, client)
 }
 
 // grant answers a client about a zone that it may have.
-func (r *responder) grant(image *Image, client *member) outcome {
-	q := r.query
-	switch q.qtype {
+func (r *responder) grant(v *Versions, client *member) outcome {
+	switch r.query.qtype {
 	case typeSOA:
-		return outcome{reply: r.ready(image.soa), client: client}
+		return outcome{reply: r.ready(v.newest.soa), client: client}
 	case typeNS:
-		return outcome{reply: r.ready(image.ns), client: client}
+		return outcome{reply: r.ready(v.newest.ns), client: client}
 	case typeIXFR:
-		// One SOA says that the client is up to date or, over UDP, that it
-		// should come by TCP (RFC 1995, sections 2 and 4).
-		have := blocklist.Serial(q.serial)
-		if !r.tcp || have == image.serial || have.After(image.serial) {
-			return outcome{reply: r.ready(image.soa), client: client}
-		}
+		return r.incremental(v, client)
 	case typeAXFR:
-		if !r.tcp { // RFC 5936, section 4.2
-			return outcome{reply: r.refuse(), client: client, reason: "AXFR over UDP"}
+		if r.tcp { // RFC 5936, section 4.2
+			return r.transfer(v.newest, v.newest.messages, client)
 		}
-	default:
-		return outcome{reply: r.refuse(), client: client, reason: "type"}
+		return outcome{reply: r.refuse(), client: client, reason: "AXFR over UDP"}
 	}
-	return outcome{transfer: &transfer{image: image, messages: image.messages, query: q, signer: r.signer, client: client}, client: client}
+	return outcome{reply: r.refuse(), client: client, reason: "type"}
 }
 
 // responder makes the reply to one query.
@@ -144,15 +135,8 @@ func (r *responder) ready(prebuilt []byte) []byte {
 // client takes, and to the size of the query unless that was authenticated,
 // so that nobody can be flooded through us.
 func (r *responder) finish(b []byte, extended byte) []byte {
-	q, body := r.query, len(b)
-	room := maxMessage
-	if !r.tcp {
-		room = min(q.size, ednsSize)
-		if r.signer == nil {
-			room = min(room, len(q.raw))
-		}
-	}
-	if body+r.extra() > room && r.signer != nil { // cut it and sign that
+	q, room := r.query, r.room()
+	if len(b)+r.extra() > room && r.signer != nil { // cut it and sign that
 		b = b[:headerLen+len(q.question)]
 		b[2] |= flagTC >> 8
 		copy(b[6:8], "\x00\x00")
@@ -170,6 +154,17 @@ func (r *responder) finish(b []byte, extended byte) []byte {
 		copy(b[4:], make([]byte, 8))
 	}
 	return b
+}
+
+// room returns how many octets the reply may have.
+func (r *responder) room() int {
+	switch {
+	case r.tcp:
+		return maxMessage
+	case r.signer == nil:
+		return min(r.query.size, ednsSize, len(r.query.raw))
+	}
+	return min(r.query.size, ednsSize)
 }
 
 // extra returns how many octets OPT and TSIG will take.

@@ -102,18 +102,25 @@ func (t *transfer) frame(scratch []byte, parts [][]byte, i int, now time.Time) (
 	return scratch, append(parts, scratch[start:tail], body, scratch[tail:])
 }
 
+// kind says what was asked and what was the answer, for the log.
+func (t *transfer) kind() string {
+	switch {
+	case t.query.qtype == typeAXFR:
+		return "axfr"
+	case &t.messages[0] == &t.image.messages[0]:
+		return "ixfr as axfr"
+	}
+	return "ixfr"
+}
+
 // audit logs one line for a transfer, which holds no name but the zone's, and
 // tells who asked to hear of it.
 func (s *Server) audit(t *transfer, transport string, from netip.AddrPort, began time.Time, sent int64, err error) {
-	kind := "axfr"
-	if t.query.qtype == typeIXFR {
-		kind = "ixfr"
-	}
 	s.Log.Info("zone transfer",
 		slog.String("isp", t.client.name),
 		slog.String("zone", t.image.zone),
 		slog.Uint64("serial", uint64(t.image.serial)),
-		slog.String("type", kind),
+		slog.String("type", t.kind()),
 		slog.String("transport", transport),
 		slog.String("from", from.String()),
 		slog.Int64("bytes", sent),

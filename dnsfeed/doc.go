@@ -19,9 +19,9 @@
 // # From a zone to an ISP
 //
 // A [Server] answers on sockets that it is handed. What it serves is a
-// [Snapshot] of images, who may ask is an [Access] table of clients; both are
-// immutable and replaced whole, at any time. A transfer keeps the image that
-// it began with.
+// [Snapshot] of zones, each with its newest image and the way to earlier ones
+// ([Versions]); who may ask is an [Access] table of clients; both are replaced
+// whole, at any time. A transfer keeps the image that it began with.
 //
 // A client is known by the TSIG key that signs its request (RFC 8945:
 // hmac-sha256, -sha384 or -sha512, whole MACs, at most 300 seconds old), and
@@ -29,8 +29,13 @@
 //
 //   - SOA and NS of the apex, over UDP and TCP;
 //   - AXFR over TCP (RFC 5936);
-//   - IXFR (RFC 1995): one SOA if it is up to date, else the full zone; over
-//     UDP always one SOA.
+//   - IXFR (RFC 1995): one SOA if it is up to date, the difference from any
+//     version that is kept, condensed to one, else the full zone, also if that
+//     is shorter; over UDP the difference if it is ready and fits, else one SOA.
+//
+// A difference is made from two images when it is first needed, at once for
+// the version before the newest. Where messages end depends on the names
+// around, so that most are the same in both images and are passed over.
 //
 // Everything else is REFUSED without data, in the same words whether a zone
 // is foreign or absent, a name is listed or not, the opcode is NOTIFY or
@@ -67,10 +72,13 @@
 //
 // Item 3 begins with the SOA, the NS records follow, then the names in the
 // canonical order of RFC 4034, section 6.1: for a domain NAME, then *.NAME in
-// the same message. The last record of the last message is the SOA again.
-// Names are compressed against all earlier names of their message (RFC 1035,
-// section 4.1.4); this order makes the messages small, about 21.3 octets a
-// record at ten letters a label.
+// the same message. All records have the same TTL, and all CNAMEs the same
+// target. A message ends before a name with which it would be longer than 16384
+// octets, or once it is longer than 13312 and the text of the next name has an
+// FNV-1a hash (32 bits) whose upper half is divisible by 20. The last record of
+// the last message is the SOA again. Names are compressed against all earlier
+// names of their message (RFC 1035, section 4.1.4); this order makes the
+// messages small, about 21.3 octets a record at ten letters a label.
 //
 // The same zone, serial and set give the same file. There is no checksum: the
 // signed MANIFEST of the edition has one.

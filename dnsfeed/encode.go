@@ -30,6 +30,9 @@ const (
 	// TSIG: a compression pointer reaches offsets below 0x4000 (RFC 1035,
 	// section 4.1.4), and what it cannot reach is spelt out again.
 	maxMessage = 0x4000
+	// minMessage is what a message of an image holds at least before it may
+	// end where the names say so (see cut).
+	minMessage = 0x3400
 
 	flagQR = 0x8000
 	flagAA = 0x0400
@@ -219,7 +222,7 @@ func (e *encoder) servers() {
 func (e *encoder) owner(text string, host bool) {
 	const fixed = 10 // type, class, TTL, length
 	longest := len(text) + 1 + len(e.zone.name) + len("*") + 1 + 2 + 2*(fixed+len(e.zone.target))
-	if len(e.msg)+longest > maxMessage {
+	if len(e.msg)+longest > maxMessage || len(e.msg) > minMessage && cut(text) {
 		e.end()
 		e.begin(0)
 	}
@@ -230,6 +233,18 @@ func (e *encoder) owner(text string, host bool) {
 		e.msg = append(e.msg, 1, '*', 0xc0|byte(at>>8), byte(at))
 		e.cname()
 	}
+}
+
+// cut says whether a message may end before this name: one in some twenty. Where
+// messages end depends on the names around and not on how many there were
+// before, so that two editions one after the other have most messages in
+// common, and their difference is found by comparing octets.
+func cut(text string) bool {
+	h := uint32(2166136261) // FNV-1a
+	for i := range len(text) {
+		h = (h ^ uint32(text[i])) * 16777619
+	}
+	return h>>16%20 == 0
 }
 
 // ownerName appends text and the zone: the labels that the name before does

@@ -50,7 +50,7 @@ func Example() {
 	}
 	key := dnsfeed.Key{Name: "isp-6f2a.police.example.", Algorithm: "hmac-sha256.", Secret: make([]byte, 32)}
 	access, _ := dnsfeed.NewAccess([]dnsfeed.Client{{Name: "Example Net", Key: key, Zones: []string{zone.Name}}})
-	snapshot, _ := dnsfeed.NewSnapshot(image)
+	snapshot, _ := dnsfeed.NewSnapshot(dnsfeed.NewVersions(image, nil))
 	server := &dnsfeed.Server{Log: slog.New(slog.DiscardHandler), Now: time.Now}
 	server.SetAccess(access)
 	server.SetZones(snapshot)

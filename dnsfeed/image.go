@@ -27,6 +27,8 @@ const soaNumbers = 20
 type Image struct {
 	zone     string // text
 	wire     string
+	config   wireZone // the zone but for its names
+	size     int      // octets of the file
 	serial   blocklist.Serial
 	records  int
 	soa, ns  []byte   // answers to SOA and NS, ready but for header and question; not mapped
@@ -69,6 +71,7 @@ func openImage(data []byte) (*Image, error) {
 		return nil, errors.New("not a zone image of version 1; build the edition again")
 	}
 	m := &Image{
+		size:    len(data),
 		serial:  blocklist.Serial(binary.BigEndian.Uint32(data[head-8:])),
 		records: int(binary.BigEndian.Uint32(data[head-4:])),
 	}
@@ -87,6 +90,9 @@ func openImage(data []byte) (*Image, error) {
 	// be read would end the process.
 	m.soa, m.ns, m.messages = bytes.Clone(items[1]), bytes.Clone(items[2]), items[3:]
 	if err := m.checkAnswers(); err != nil {
+		return nil, err
+	}
+	if m.config, err = m.readConfig(); err != nil {
 		return nil, err
 	}
 	return m, m.checkTransfer()
@@ -132,10 +138,50 @@ func (m *Image) checkAnswers() error {
 // soaRecord is the SOA record, compressed against the question.
 func (m *Image) soaRecord() []byte { return m.soa[headerLen+m.question():] }
 
+// readConfig reads what all records have in common from the two answers and
+// the first CNAME. That the other records agree is checked with them.
+func (m *Image) readConfig() (z wireZone, err error) {
+	z.name = m.wire
+	next := headerLen + m.question()
+	name := func(msg []byte, off int) (text string) {
+		var b []byte
+		ok := false
+		if b, next, ok = readName(nil, msg, off); !ok {
+			err = errRecord
+		}
+		return string(b)
+	}
+	rr, off, ok := readRecord(m.soa, next)
+	if !ok || off != len(m.soa) {
+		return z, errRecord
+	}
+	z.ttl = rr.ttl
+	mname := name(m.soa, rr.data)
+	z.hostmaster = name(m.soa, next)
+	for off := headerLen + m.question(); off < len(m.ns) && err == nil; {
+		if rr, off, ok = readRecord(m.ns, off); !ok {
+			return z, errRecord
+		}
+		z.ns = append(z.ns, name(m.ns, rr.data))
+	}
+	if err != nil || len(z.ns) == 0 || mname != z.ns[0] {
+		return z, errors.New("SOA and NS: not those of a policy zone")
+	}
+	for off := headerLen + m.question(); off < len(m.messages[0]) && z.target == ""; {
+		if rr, off, ok = readRecord(m.messages[0], off); !ok {
+			return z, errRecord
+		}
+		if rr.rrtype == typeCNAME {
+			z.target = name(m.messages[0], rr.data)
+		}
+	}
+	return z, err
+}
+
 // checkTransfer checks the messages of a full transfer, each of their records:
 // the SOA first and last, the NS behind the first, and CNAME else.
 func (m *Image) checkTransfer() error {
-	w := &walker{zone: m.wire}
+	w := &walker{zone: m.wire, ttl: m.config.ttl, target: m.config.target}
 	total, soas, servers := 0, 0, 0
 	for i, msg := range m.messages {
 		qtype, questions := uint16(0), 0

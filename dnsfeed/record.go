@@ -20,6 +20,10 @@ type walker struct {
 		inZone bool
 	}
 	last uint16 // type of the last record
+
+	ttl      uint32 // of every record
+	target   string // of every CNAME, on the wire
+	targetAt int    // where that stands in this message, or zero
 }
 
 var errRecord = errors.New("not a record of a policy zone")
@@ -27,7 +31,7 @@ var errRecord = errors.New("not a record of a policy zone")
 // records checks the records of msg from off to its end, and returns how many
 // of each kind there are.
 func (w *walker) records(msg []byte, questions int) (soa, ns, cname int, err error) {
-	w.msg = msg
+	w.msg, w.targetAt = msg, 0
 	clear(w.names[:len(msg)])
 	off := headerLen
 	for range questions {
@@ -43,7 +47,8 @@ func (w *walker) records(msg []byte, questions int) (soa, ns, cname int, err err
 			return 0, 0, 0, err
 		}
 		const fixed = 10 // type, class, TTL, length
-		if !inZone || len(msg)-next < fixed || binary.BigEndian.Uint16(msg[next+2:]) != classIN {
+		if !inZone || len(msg)-next < fixed || binary.BigEndian.Uint16(msg[next+2:]) != classIN ||
+			binary.BigEndian.Uint32(msg[next+4:]) != w.ttl {
 			return 0, 0, 0, errRecord
 		}
 		rrtype := binary.BigEndian.Uint16(msg[next:])
@@ -57,7 +62,9 @@ func (w *walker) records(msg []byte, questions int) (soa, ns, cname int, err err
 			return 0, 0, 0, errRecord
 		case rrtype == typeCNAME && !apex:
 			cname++
-			_, end, err = w.name(data)
+			if _, end, err = w.name(data); err == nil && !w.isTarget(data) {
+				err = errRecord
+			}
 		case rrtype == typeNS && apex:
 			ns++
 			_, end, err = w.name(data)
@@ -75,6 +82,20 @@ func (w *walker) records(msg []byte, questions int) (soa, ns, cname int, err err
 		}
 	}
 	return soa, ns, cname, nil
+}
+
+// isTarget says whether the name at off, which was read, is that of every
+// CNAME: it is spelt out once in a message, and pointed to from there on.
+func (w *walker) isTarget(off int) bool {
+	if n := int(w.msg[off]); n >= 0xc0 {
+		off = (n&0x3f)<<8 | int(w.msg[off+1])
+	}
+	if off == w.targetAt {
+		return true
+	}
+	name, _, ok := readName(make([]byte, 0, maxName), w.msg, off)
+	w.targetAt = off
+	return ok && string(name) == w.target
 }
 
 // name reads the name at off, remembers it and its parents for pointers to

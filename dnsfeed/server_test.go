@@ -129,7 +129,11 @@ func (ts *testServer) grant(clients ...Client) {
 
 func (ts *testServer) publish(images ...*Image) {
 	ts.t.Helper()
-	z, err := NewSnapshot(images...)
+	var zones []*Versions
+	for _, m := range images {
+		zones = append(zones, NewVersions(m, nil))
+	}
+	z, err := NewSnapshot(zones...)
 	if err != nil {
 		ts.t.Fatal(err)
 	}
@@ -292,12 +296,12 @@ func (ts *testServer) udp(raw []byte) []byte {
 	return b[:n]
 }
 
-// transferOver reads messages until the second SOA, verifies each TSIG
+// transferOver reads messages until the answer is whole, verifies each TSIG
 // against the one before with another library, and returns the records.
 func transferOver(t testing.TB, c io.Reader, key Key, mac []byte) (records []dns.RR, messages [][]byte) {
 	t.Helper()
 	prior, secret := hex.EncodeToString(mac), base64.StdEncoding.EncodeToString(key.Secret)
-	for soas := 0; soas < 2; {
+	for soas, last := 0, 2; soas < last; {
 		raw, err := readFrame(c)
 		if err != nil {
 			t.Fatalf("after %d messages: %v", len(messages), err)
@@ -320,6 +324,12 @@ func transferOver(t testing.TB, c io.Reader, key Key, mac []byte) (records []dns
 			records = append(records, rr)
 		}
 		messages = append(messages, raw)
+		switch {
+		case len(records) == 1: // up to date (RFC 1995, section 4)
+			last = 1
+		case records[1].Header().Rrtype == dns.TypeSOA: // a difference
+			last = 4
+		}
 	}
 	return records, messages
 }

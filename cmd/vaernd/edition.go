@@ -19,11 +19,12 @@ import (
 
 // served is one list as it is served. It does not change.
 type served struct {
-	edition *blocklist.Edition
-	older   []*blocklist.Edition // kept, the latest first; manifest and signature only
-	gap     error                // why older is not all that is kept
-	image   *dnsfeed.Image
-	view    *httpfeed.List
+	edition  *blocklist.Edition
+	older    []*blocklist.Edition // kept, the latest first; manifest and signature only
+	gap      error                // why older is not all that is kept
+	image    *dnsfeed.Image
+	versions *dnsfeed.Versions
+	view     *httpfeed.List
 }
 
 func (s *served) serial() blocklist.Serial {
@@ -88,21 +89,51 @@ func (f *feed) admit(name string, m *blocklist.Manifest, old *served) error {
 	return blocklist.CheckSuccessor(nil, m, m.Created)
 }
 
-// assemble makes an edition ready to be served.
+// assemble makes an edition ready to be served, with the difference from the
+// one before, which the ISPs will ask for in a moment.
 func assemble(dir string, e *blocklist.Edition, old *served, keys *sshsig.AllowedSigners) (*served, error) {
-	image, err := dnsfeed.MapImage(filepath.Join(e.Dir, "zone.image"))
+	image, err := mapImage(e)
 	if err != nil {
 		return nil, err
-	}
-	if image.Zone() != e.Zone || image.Serial() != e.Serial {
-		return nil, fmt.Errorf("zone.image is of zone %s, serial %v", image.Zone(), image.Serial())
 	}
 	s := &served{edition: e, image: image}
 	if s.older, s.gap = keptEditions(dir, e.Serial, keys); s.gap != nil && old != nil {
 		s.older = append([]*blocklist.Edition{old.edition}, old.older...)
 	}
+	s.versions = dnsfeed.NewVersions(image, s.earlier)
+	if old != nil {
+		s.versions.Follow(old.image)
+	}
 	s.view = httpfeed.NewList(e, s.older...)
 	return s, nil
+}
+
+// earlier opens the image of a kept edition, or returns nil if there is none of
+// that serial. Of an old edition only the signature was checked so far.
+func (s *served) earlier(serial blocklist.Serial) (*dnsfeed.Image, error) {
+	for _, e := range s.older {
+		if e.Serial != serial {
+			continue
+		}
+		if err := e.CheckFile(imageName); err != nil {
+			return nil, err
+		}
+		return mapImage(e)
+	}
+	return nil, nil
+}
+
+const imageName = "zone.image"
+
+func mapImage(e *blocklist.Edition) (*dnsfeed.Image, error) {
+	image, err := dnsfeed.MapImage(filepath.Join(e.Dir, imageName))
+	if err != nil {
+		return nil, err
+	}
+	if image.Zone() != e.Zone || image.Serial() != e.Serial {
+		return nil, fmt.Errorf("%s is of zone %s, serial %v", imageName, image.Zone(), image.Serial())
+	}
+	return image, nil
 }
 
 // keptEditions returns the published editions before latest. What lies in dir

@@ -216,13 +216,13 @@ func (f *feed) listOf(zone string) string {
 // ISP's key and a list's zone were checked when they were let in.
 func (f *feed) publish() {
 	zones, views := make(map[string]string), make(map[string]*httpfeed.List)
-	var images []*dnsfeed.Image
+	var versions []*dnsfeed.Versions
 	for name, l := range f.lists {
 		zones[name] = l.edition.Zone
-		images = append(images, l.image)
+		versions = append(versions, l.versions)
 		views[name] = l.view
 	}
-	snapshot, err := dnsfeed.NewSnapshot(images...)
+	snapshot, err := dnsfeed.NewSnapshot(versions...)
 	access, accessErr := dnsfeed.NewAccess(f.isps.Clients(zones))
 	if err != nil || accessErr != nil {
 		f.log.Error("change not served", "zones", err, "access", accessErr)

@@ -1,0 +1,124 @@
+package dnsfeed
+
+import (
+	"sync"
+
+	"github.com/vaern/vaern/blocklist"
+)
+
+// Versions is one zone as it is served: the newest version, which everybody
+// has in the end, and the way there from an earlier one (RFC 1995). It is safe
+// for concurrent use. A new edition makes new Versions.
+type Versions struct {
+	newest  *Image
+	earlier func(blocklist.Serial) (*Image, error)
+
+	making chan struct{} // whoever is in it makes a difference
+
+	mu   sync.Mutex
+	made map[blocklist.Serial]*difference // nil: the full zone is the answer
+	size int                              // octets of all of them
+}
+
+// NewVersions returns the versions of a zone. The function opens the image of
+// an edition that is kept, and returns nil for any other serial: it is called
+// when a client has that serial, once for each, and must not trust the files
+// more than the newest was trusted. It may be nil: then there are none.
+func NewVersions(newest *Image, earlier func(blocklist.Serial) (*Image, error)) *Versions {
+	return &Versions{
+		newest: newest, earlier: earlier,
+		making: make(chan struct{}, 1),
+		made:   make(map[blocklist.Serial]*difference),
+	}
+}
+
+// Follow makes ready the difference from the version before, which most
+// clients will ask for at once.
+func (v *Versions) Follow(before *Image) {
+	if before != nil && before.zone == v.newest.zone && v.newest.serial.After(before.serial) {
+		v.make(before.serial, before)
+	}
+}
+
+// since returns the difference from a serial, or nil if the full zone is the
+// answer: to a version that is not kept, or if that is shorter (IX2, IX5). If
+// it has to be made first and the caller does not wait, ok is false.
+//
+// One is made at a time, so that clients who go through all serials take one
+// processor at most.
+func (v *Versions) since(have blocklist.Serial, wait bool) (d *difference, ok bool) {
+	if d, ok := v.find(have); ok || !wait || v.earlier == nil {
+		return d, ok
+	}
+	v.making <- struct{}{}
+	defer func() { <-v.making }()
+	if d, ok := v.find(have); ok {
+		return d, true
+	}
+	old, err := v.earlier(have)
+	if err != nil || old == nil || old.serial != have {
+		return nil, true // and try again the next time: the disk may be back by then
+	}
+	return v.make(have, old), true
+}
+
+func (v *Versions) find(have blocklist.Serial) (d *difference, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	d, ok = v.made[have]
+	return d, ok
+}
+
+// maxDifferences bounds what is kept of differences, in octets. What a client
+// may ask for is bounded by the editions kept, not by memory.
+const maxDifferences = 16 << 20
+
+// make makes a difference and keeps it, if need be instead of others.
+func (v *Versions) make(have blocklist.Serial, old *Image) *difference {
+	d, err := newDifference(old, v.newest)
+	if err != nil {
+		d = nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if d != nil {
+		v.size += d.size
+		for serial, other := range v.made {
+			if v.size > maxDifferences && other != nil {
+				v.size -= other.size
+				delete(v.made, serial)
+			}
+		}
+	}
+	v.made[have] = d
+	return d
+}
+
+// incremental answers an IXFR. Who has the newest version, or one that is yet
+// to come, gets one SOA (RFC 1995, section 2), and so does over UDP whoever
+// needs more than fits: it says that the client should come by TCP (section 4).
+func (r *responder) incremental(v *Versions, client *member) outcome {
+	have := blocklist.Serial(r.query.serial)
+	current := have == v.newest.serial || have.After(v.newest.serial)
+	var d *difference
+	if !current {
+		d, _ = v.since(have, r.tcp)
+	}
+	switch {
+	case current:
+	case r.tcp && d == nil:
+		return r.transfer(v.newest, v.newest.messages, client)
+	case r.tcp:
+		return r.transfer(v.newest, d.messages, client)
+	case d != nil && len(d.messages) == 1 && len(d.messages[0])+r.extra() <= r.room():
+		return outcome{reply: r.ready(d.messages[0]), client: client}
+	}
+	return outcome{reply: r.ready(v.newest.soa), client: client}
+}
+
+func (r *responder) transfer(image *Image, messages [][]byte, client *member) outcome {
+	return outcome{
+		transfer: &transfer{image: image, messages: messages, query: r.query, signer: r.signer, client: client},
+		client:   client,
+	}
+}
