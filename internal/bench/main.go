@@ -1,7 +1,8 @@
 // Command bench measures the compiler against the tools that a list is made
-// with today, in one run, turn by turn, on the lists of ../shared/bench:
+// with today, and vaernd against the servers that give zones away, in one run, turn by turn, on the lists of ../shared/bench:
 //
 //	go run ./internal/bench -n 1000000
+//	go run ./internal/bench -n 1000000 transfer
 //
 // It builds the list generators and bin/vaern, works in a temporary directory,
 // and prints medians: wall clock, processor time of the whole process tree,
@@ -28,6 +29,7 @@ func main() {
 	flag.IntVar(&b.n, "n", 1_000_000, "names in the list")
 	flag.IntVar(&b.rounds, "rounds", 5, "how often each thing is measured")
 	flag.StringVar(&b.shared, "shared", "../shared/bench", "the benchmarks' tools")
+	flag.StringVar(&b.newer, "newer", "", "folder of a newer Debian (debootstrap) with nsd, knot and bind9, for transfer")
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "vaern-bench-")
 	if err == nil {
@@ -49,6 +51,7 @@ func exit(err error) {
 type bench struct {
 	n, rounds   int
 	shared, dir string
+	newer       string
 
 	clock time.Time // of vaern; zero: the real one
 	round int       // changes so far
@@ -57,6 +60,12 @@ type bench struct {
 func (b *bench) run() error {
 	if err := b.prepare(); err != nil {
 		return err
+	}
+	switch flag.Arg(0) {
+	case "transfer":
+		return b.transfer()
+	case "crowd":
+		return b.crowd()
 	}
 	self, err := os.Executable()
 	if err != nil {
