@@ -20,7 +20,7 @@ func imageOf(t fataler, z Zone, serial blocklist.Serial, set *blocklist.Set) *Im
 	if err := z.WriteImage(&b, serial, set); err != nil {
 		t.Fatalf("write: %v", err)
 	}
-	m, err := OpenImage(b.Bytes())
+	m, err := OpenImage(b.Bytes(), nil)
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
@@ -190,3 +190,33 @@ func TestOrder(t *testing.T) {
 }
 
 func sign(n int) int { return max(-1, min(1, n)) }
+
+// BenchmarkFollow is what a server does with the next edition of a list in
+// which two names of many have changed.
+func BenchmarkFollow(b *testing.B) {
+	set := benchSet(b)
+	rows := slices.Clone(set.Rows(blocklist.Domain))
+	before := imageOf(b, testZone(), 1, set)
+	var data bytes.Buffer
+	if err := testZone().WriteImage(&data, 2, blocklist.NewSet(rows[2:])); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("open", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := OpenImage(data.Bytes(), before); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	now, err := OpenImage(data.Bytes(), before)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("difference", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := newDifference(before, now); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -43,7 +43,7 @@ func Example() {
 	fmt.Printf("%s\n", text)
 
 	// The server maps the image, and knows one ISP.
-	image, err := dnsfeed.MapImage(filepath.Join(dir, "zone.image"))
+	image, err := dnsfeed.MapImage(filepath.Join(dir, "zone.image"), nil)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -26,7 +26,7 @@ func makeImage(t testing.TB, z Zone, serial blocklist.Serial, set *blocklist.Set
 	if err := z.WriteImage(&b, serial, set); err != nil {
 		t.Fatal(err)
 	}
-	m, err := OpenImage(b.Bytes())
+	m, err := OpenImage(b.Bytes(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func checkBoth(t fataler, z Zone, serial blocklist.Serial, set *blocklist.Set) *
 	if !bytes.Equal(image.Bytes(), again.Bytes()) {
 		t.Fatalf("two images of one set differ")
 	}
-	m, err := OpenImage(image.Bytes())
+	m, err := OpenImage(image.Bytes(), nil)
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
@@ -293,13 +293,13 @@ func TestOpenImageRefuses(t *testing.T) {
 		"nothing":      func([]byte) []byte { return nil },
 	}
 	for name, edit := range cases {
-		if _, err := OpenImage(edit(bytes.Clone(good))); err == nil {
+		if _, err := OpenImage(edit(bytes.Clone(good)), nil); err == nil {
 			t.Errorf("%s: opened", name)
 		}
 	}
 	for n := range len(good) {
 		if n < 2000 || n > len(good)-2000 {
-			if _, err := OpenImage(good[:n:n]); err == nil {
+			if _, err := OpenImage(good[:n:n], nil); err == nil {
 				t.Fatalf("opened the first %d octets of %d", n, len(good))
 			}
 		}
@@ -335,13 +335,37 @@ func TestOpenImageRefusesRecords(t *testing.T) {
 		"pointer to a host":  func(msg []byte) { msg[next], msg[next+1] = 0xc0|byte(data>>8), byte(data) },
 		"apex":               func(msg []byte) { msg[next], msg[next+1] = 0xc0|byte(zoneAt>>8), byte(zoneAt) },
 	} {
-		if _, err := OpenImage(editMessage(bytes.Clone(good), m, 1, edit)); err == nil {
+		if _, err := OpenImage(editMessage(bytes.Clone(good), m, 1, edit), nil); err == nil {
 			t.Errorf("%s: opened", what)
 		}
 	}
 }
 
 // editMessage changes message i of the transfer in place.
+// What is known from the edition before is not read again, and what is not, is:
+// an image of nearly the same messages can not bring in a bad one.
+func TestOpenImageAfterAnother(t *testing.T) {
+	names := manyNames(4000)
+	before, _ := makeImage(t, testZone(), 7, testSet(t, names...))
+	_, data := makeImage(t, testZone(), 8, testSet(t, names[1:]...))
+	m, err := OpenImage(data, before)
+	if err != nil || inCommon(before, m) < 2 {
+		t.Fatalf("%v, %d messages in common", err, inCommon(before, m))
+	}
+	for i := range m.messages {
+		bad := editMessage(bytes.Clone(data), m, i, func(msg []byte) { msg[len(msg)-minRecord] ^= 0x40 })
+		if _, err := OpenImage(bad, before); err == nil {
+			t.Errorf("message %d was changed", i)
+		}
+	}
+	other := testZone()
+	other.TTL++
+	stranger, _ := makeImage(t, other, 7, testSet(t, names...))
+	if known := stranger.checked(&m.config); known(stranger.messages[1]) {
+		t.Error("messages of another TTL are known")
+	}
+}
+
 func editMessage(data []byte, m *Image, i int, edit func([]byte)) []byte {
 	at := bytes.Index(data, m.messages[i])
 	edit(data[at : at+len(m.messages[i])])
@@ -356,7 +380,7 @@ func TestAnswersOutliveTheFile(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m, err := MapImage(path)
+	m, err := MapImage(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,7 +400,7 @@ func TestMapImage(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m, err := MapImage(path)
+	m, err := MapImage(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -403,11 +427,11 @@ func TestMapImage(t *testing.T) {
 		if err := os.WriteFile(bad, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := MapImage(bad); err == nil {
+		if _, err := MapImage(bad, nil); err == nil {
 			t.Errorf("%s: mapped", name)
 		}
 	}
-	if _, err := MapImage(path + ".absent"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := MapImage(path+".absent", nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent file: %v", err)
 	}
 }
@@ -432,7 +456,7 @@ func FuzzOpenImage(f *testing.F) {
 		f.Add(wrong)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := OpenImage(data)
+		m, err := OpenImage(data, nil)
 		if err != nil {
 			return
 		}

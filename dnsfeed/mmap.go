@@ -9,7 +9,7 @@ import (
 	"github.com/vaern/vaern/internal/durable"
 )
 
-// MapImage opens the image in a file without reading it into memory: pages
+// MapImage opens the image in a file as [OpenImage] does, without reading it into memory: pages
 // come from the page cache, shared by all transfers and all processes.
 //
 // There is no Close. The file is unmapped after the last reference to the
@@ -20,7 +20,7 @@ import (
 //
 // The file must not be truncated while in use (an edition is written once).
 // A page that cannot be read cuts the transfer that needed it, nothing else.
-func MapImage(path string) (*Image, error) {
+func MapImage(path string, before *Image) (*Image, error) {
 	f, err := durable.OpenRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("map zone image: %w", err)
@@ -38,11 +38,12 @@ func MapImage(path string) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map zone image: %w", err)
 	}
-	m, err := OpenImage(data)
+	m, err := OpenImage(data, before)
 	if err != nil {
 		_ = syscall.Munmap(data)
 		return nil, err
 	}
+	runtime.KeepAlive(before) // its messages were looked at
 	runtime.AddCleanup(m, func(data []byte) { _ = syscall.Munmap(data) }, data)
 	return m, nil
 }

@@ -104,7 +104,7 @@ func BenchmarkOpenImage(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := OpenImage(buf.Bytes()); err != nil {
+		if _, err := OpenImage(buf.Bytes(), nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -92,7 +92,11 @@ func (f *feed) admit(name string, m *blocklist.Manifest, old *served) error {
 // assemble makes an edition ready to be served, with the difference from the
 // one before, which the ISPs will ask for in a moment.
 func assemble(dir string, e *blocklist.Edition, old *served, keys *sshsig.AllowedSigners) (*served, error) {
-	image, err := mapImage(e)
+	var before *dnsfeed.Image
+	if old != nil {
+		before = old.image
+	}
+	image, err := mapImage(e, before)
 	if err != nil {
 		return nil, err
 	}
@@ -101,9 +105,7 @@ func assemble(dir string, e *blocklist.Edition, old *served, keys *sshsig.Allowe
 		s.older = append([]*blocklist.Edition{old.edition}, old.older...)
 	}
 	s.versions = dnsfeed.NewVersions(image, s.earlier)
-	if old != nil {
-		s.versions.Follow(old.image)
-	}
+	s.versions.Follow(before)
 	s.view = httpfeed.NewList(e, s.older...)
 	return s, nil
 }
@@ -118,15 +120,15 @@ func (s *served) earlier(serial blocklist.Serial) (*dnsfeed.Image, error) {
 		if err := e.CheckFile(imageName); err != nil {
 			return nil, err
 		}
-		return mapImage(e)
+		return mapImage(e, s.image)
 	}
 	return nil, nil
 }
 
 const imageName = "zone.image"
 
-func mapImage(e *blocklist.Edition) (*dnsfeed.Image, error) {
-	image, err := dnsfeed.MapImage(filepath.Join(e.Dir, imageName))
+func mapImage(e *blocklist.Edition, before *dnsfeed.Image) (*dnsfeed.Image, error) {
+	image, err := dnsfeed.MapImage(filepath.Join(e.Dir, imageName), before)
 	if err != nil {
 		return nil, err
 	}
