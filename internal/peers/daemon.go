@@ -28,6 +28,7 @@ type Daemon struct {
 
 	t       testing.TB
 	tool    string
+	args    []string
 	process *os.Process
 	ended   chan struct{} // closed when the process is gone
 }
@@ -51,21 +52,31 @@ func daemonDir(t testing.TB) (dir, addr string) {
 // start runs a tool in the foreground until the test ends and waits for its first answer at addr.
 func start(t testing.TB, dir, addr, tool string, args ...string) *Daemon {
 	t.Helper()
-	d := &Daemon{
-		Addr: addr, Dir: dir, Log: filepath.Join(dir, "log"),
-		t: t, tool: tool, ended: make(chan struct{}),
-	}
+	d := &Daemon{Addr: addr, Dir: dir, Log: filepath.Join(dir, "log"), t: t, tool: tool, args: args}
+	d.Start()
+	t.Cleanup(func() {
+		d.Stop()
+		if t.Failed() {
+			t.Logf("what %s printed:\n%s", tool, d.log())
+		}
+	})
+	return d
+}
+
+// Start runs it again after a Stop, with the same address and all that it had kept, and waits for its first answer.
+func (d *Daemon) Start() {
+	d.t.Helper()
 	log, err := os.OpenFile(d.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(Path(t, tool), args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+	cmd := exec.Command(Path(d.t, d.tool), d.args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = d.Dir, log, log
 	// A test that times out runs no Cleanup. The signal is sent when the thread that started the child ends, hence the
 	// goroutine that stays on its thread until the child is gone.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	started := make(chan error)
+	started, ended := make(chan error), make(chan struct{})
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -73,26 +84,19 @@ func start(t testing.TB, dir, addr, tool string, args ...string) *Daemon {
 		started <- err
 		if err == nil {
 			_ = cmd.Wait() // how it ended is in its log
-			close(d.ended)
+			close(ended)
 		}
 	}()
 	if err := <-started; err != nil {
-		t.Fatalf("peers: start %s: %v", tool, err)
+		d.t.Fatalf("peers: start %s: %v", d.tool, err)
 	}
-	d.process = cmd.Process
-	t.Cleanup(func() {
-		d.Stop()
-		if t.Failed() {
-			t.Logf("what %s printed:\n%s", tool, d.log())
-		}
-	})
+	d.process, d.ended = cmd.Process, ended
 	d.await(func() bool {
 		query := new(dns.Msg)
 		query.SetQuestion("ready.example.", dns.TypeSOA)
-		_, _, err := (&dns.Client{Timeout: time.Second}).Exchange(query, addr)
+		_, _, err := (&dns.Client{Timeout: time.Second}).Exchange(query, d.Addr)
 		return err == nil
-	}, "an answer at "+addr)
-	return d
+	}, "an answer at "+d.Addr)
 }
 
 // Stop ends the daemon and waits until it is gone. A second call does nothing.

@@ -15,11 +15,11 @@ group=${1:-peers}
 case $group in
   peers)
     packages=(bind9 bind9-utils bind9-dnsutils knot knot-dnsutils knot-dnssecutils nsd unbound pdns-recursor
-      curl openssh-client openssl zstd)
+      pdns-server pdns-backend-sqlite3 sqlite3 python3-dnspython curl openssh-client openssl zstd)
     tools=(named named-checkconf named-checkzone named-compilezone rndc dig delv nsupdate
       knotd knotc kdig kzonecheck nsd nsd-checkconf nsd-checkzone nsd-control
       unbound unbound-checkconf unbound-control pdns_recursor rec_control
-      curl openssl ssh-add ssh-agent ssh-keygen zstd)
+      pdns_server pdns_control pdnsutil sqlite3 python3 curl openssl ssh-add ssh-agent ssh-keygen zstd)
     ;;
   cc)
     packages=(gcc libc6-dev)
@@ -115,17 +115,19 @@ if [ "$group" = cc ]; then
   flags="-B$dir/root/usr/lib/$arch -L$dir/root/usr/lib/$arch -idirafter $dir/root/usr/include/$arch -idirafter $dir/root/usr/include"
 fi
 for tool in "${tools[@]}"; do
-  program=usr/bin/$tool
-  [ -x "$root/$program" ] || program=usr/sbin/$tool
-  [ -x "$root/$program" ] || fail "no package has the program $tool"
-  missing=$(LD_LIBRARY_PATH=$root/usr/lib/$arch ldd "$root/$program" | grep 'not found') &&
+  program=$root/usr/bin/$tool
+  [ -x "$program" ] || program=$root/usr/sbin/$tool
+  [ -x "$program" ] || program=/usr/bin/$tool # not fetched, since the machine has it: python3
+  [ -x "$program" ] || fail "no package has the program $tool"
+  missing=$(LD_LIBRARY_PATH=$root/usr/lib/$arch ldd "$program" | grep 'not found') &&
     fail "$tool lacks a library that no package brought:$missing"
   cat >"$new/bin/$tool" <<EOF
 #!/bin/sh
 export LD_LIBRARY_PATH="$dir/root/usr/lib/$arch"
 export OPENSSL_CONF="\${OPENSSL_CONF:-$dir/root/etc/ssl/openssl.cnf}"
+export PYTHONPATH="$dir/root/usr/lib/python3/dist-packages"
 export PATH="\$PATH:$dir/root/usr/bin"
-exec "$dir/root/$program" $flags "\$@"
+exec "${program/#$new/$dir}" $flags "\$@"
 EOF
   chmod 755 "$new/bin/$tool"
 done

@@ -1,6 +1,10 @@
 package peers
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/miekg/dns"
+)
 
 // NamedConfig says what BIND is secondary of, and where it forwards to.
 type NamedConfig struct {
@@ -12,8 +16,8 @@ type NamedConfig struct {
 	Upstream  string // the Addr of an Upstream
 }
 
-// StartNamed starts BIND as a resolver that transfers a policy zone and applies it.
-func StartNamed(t testing.TB, c NamedConfig) *Daemon {
+// StartNamed starts BIND as a resolver that transfers a policy zone and applies it; it is a secondary of the zone as any.
+func StartNamed(t testing.TB, c NamedConfig) *Secondary {
 	t.Helper()
 	dir, addr := daemonDir(t)
 	_, port := split(t, addr)
@@ -24,7 +28,7 @@ func StartNamed(t testing.TB, c NamedConfig) *Daemon {
 		"{primary}", primary, "{primary port}", primaryPort,
 		"{key}", c.KeyName, "{algorithm}", c.Algorithm, "{secret}", c.Secret,
 		"{upstream}", upstream, "{upstream port}", upstreamPort))
-	return start(t, dir, addr, "named", "-g", "-4", "-n", "1", "-c", conf)
+	return &Secondary{start(t, dir, addr, "named", "-g", "-4", "-n", "1", "-c", conf), dns.Fqdn(c.Zone)}
 }
 
 // Forward only, nothing validated, no trust anchor fetched: it asks nobody but the upstream. By itself BIND would apply a
@@ -38,7 +42,7 @@ options {
 	session-keyfile none;
 	recursion yes;
 	allow-query { 127.0.0.0/8; };
-	allow-transfer { none; };
+	allow-transfer { 127.0.0.0/8; };
 	notify no;
 	forward only;
 	forwarders { {upstream} port {upstream port}; };

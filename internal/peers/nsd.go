@@ -20,18 +20,33 @@ func StartNSD(t testing.TB, c NSDConfig) *Daemon {
 	t.Helper()
 	dir, addr := daemonDir(t)
 	host, port := split(t, addr)
-	conf := write(t, dir, "nsd.conf", fill(nsdConf,
+	conf := write(t, dir, "nsd.conf", fill(nsdServer+nsdPrimary,
 		"{dir}", dir, "{address}", host+"@"+port, "{zone}", dns.Fqdn(c.Zone), "{file}", c.ZoneFile,
 		"{key}", c.KeyName, "{algorithm}", c.Algorithm, "{secret}", c.Secret))
 	return start(t, dir, addr, "nsd", "-d", "-c", conf)
 }
 
-const nsdConf = `
+// StartNSDSecondary starts NSD as a secondary.
+func StartNSDSecondary(t testing.TB, c SecondaryConfig) *Secondary {
+	t.Helper()
+	dir, addr := daemonDir(t)
+	host, port := split(t, addr)
+	primary, primaryPort := split(t, c.Primary)
+	conf := write(t, dir, "nsd.conf", fill(nsdServer+nsdSecondary,
+		"{dir}", dir, "{address}", host+"@"+port, "{zone}", dns.Fqdn(c.Zone),
+		"{primary}", primary+"@"+primaryPort,
+		"{key}", c.KeyName, "{algorithm}", c.Algorithm, "{secret}", c.Secret))
+	return &Secondary{start(t, dir, addr, "nsd", "-d", "-c", conf), dns.Fqdn(c.Zone)}
+}
+
+// By itself NSD would take up a transferred zone not more than once a second.
+const nsdServer = `
 server:
 	zonesdir: "{dir}"
-	database: ""
+	database: "{dir}/nsd.db"
 	pidfile: ""
-	xfrdfile: ""
+	xfrdfile: "{dir}/xfrd.state"
+	xfrd-reload-timeout: 0
 	xfrdir: "{dir}"
 	zonelistfile: "{dir}/zone.list"
 	chroot: ""
@@ -45,8 +60,21 @@ key:
 	name: "{key}"
 	algorithm: {algorithm}
 	secret: "{secret}"
+`
+
+const nsdPrimary = `
 zone:
 	name: "{zone}"
 	zonefile: "{file}"
 	provide-xfr: 127.0.0.1 {key}
+`
+
+const nsdSecondary = `
+zone:
+	name: "{zone}"
+	zonefile: "policy.zone"
+	request-xfr: {primary} {key}
+	allow-notify: 127.0.0.0/8 NOKEY
+	allow-notify: 127.0.0.0/8 {key}
+	provide-xfr: 127.0.0.0/8 NOKEY
 `

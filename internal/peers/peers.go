@@ -1,5 +1,5 @@
-// Package peers runs other people's programs for the tests: BIND, NSD, Unbound and PowerDNS Recursor as the ISPs' side of
-// a transfer, dig, kdig, curl and ssh-keygen as judges of what Vaern sends and signs.
+// Package peers runs other people's programs for the tests: BIND, Knot DNS, NSD, PowerDNS, Unbound and PowerDNS Recursor as
+// the ISPs' side of a transfer, dig, kdig, dnspython, curl and ssh-keygen as judges of what Vaern sends and signs.
 //
 // "make peers" (fetch.sh) unpacks them into the user's cache, without root. A test that needs one and does not find it
 // fails; it is never skipped, so that a green run means that the peers agreed.
@@ -11,6 +11,8 @@
 //		Upstream: up.Addr,
 //	})
 //	peers.Await(t, named.Addr, "www.bad.example.", dns.TypeA, peers.Answers("192.0.2.99"))
+//
+// A [Secondary] gives back the zone that it has, so that it can be held against what was sent.
 //
 // Every daemon runs in a directory of its own, on loopback, on ports that were free, in the foreground as a child of the
 // test: it is ended by its own process id when the test ends, or when the test's process does. Recursors forward all they
@@ -70,6 +72,23 @@ func Path(t testing.TB, tool string) string {
 		t.Fatalf("peers: no %s on this machine: run make peers", tool)
 	}
 	return path
+}
+
+// packaged returns the path of a file that is no program: the one that fetch.sh unpacked, else the system's. The pattern is
+// as for filepath.Glob, and begins below the root.
+func packaged(t testing.TB, pattern string) string {
+	t.Helper()
+	roots := []string{"/"}
+	if bin, err := folder(); err == nil {
+		roots = []string{filepath.Join(bin, "..", "root"), "/"}
+	}
+	for _, root := range roots {
+		if found, err := filepath.Glob(filepath.Join(root, pattern)); err == nil && len(found) == 1 {
+			return found[0]
+		}
+	}
+	t.Fatalf("peers: no %s on this machine: run make peers", pattern)
+	return ""
 }
 
 // Command is exec.Command for a tool of Path. It ends with the test at the latest.

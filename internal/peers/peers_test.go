@@ -37,12 +37,16 @@ func policyFile(t *testing.T) string {
 // primary serves the policy zone to whoever has the secret.
 func primary(t *testing.T) (addr, secret string) {
 	t.Helper()
-	raw := make([]byte, 32)
-	_, _ = rand.Read(raw) // never fails
-	secret = base64.StdEncoding.EncodeToString(raw)
+	secret = newSecret()
 	return StartNSD(t, NSDConfig{
 		Zone: zone, ZoneFile: policyFile(t), KeyName: keyName, Algorithm: "hmac-sha256", Secret: secret,
 	}).Addr, secret
+}
+
+func newSecret() string {
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails
+	return base64.StdEncoding.EncodeToString(raw)
 }
 
 // applies holds a resolver's answers against the policy: the listed name and those below it lead to the stop host, by
@@ -80,6 +84,9 @@ func TestRecursor(t *testing.T) {
 		Zone: zone, Primary: addr, KeyName: keyName, Algorithm: "hmac-sha256", Secret: secret, Upstream: up.Addr,
 	})
 	applies(t, recursor.Addr, "bad.example.", "good.example.")
+	if policies, err := recursor.Policies(); err != nil || len(policies) != 3 {
+		t.Errorf("it holds %v, %v", policies, err)
+	}
 }
 
 func TestUnbound(t *testing.T) {
@@ -142,6 +149,7 @@ func TestTools(t *testing.T) {
 	for tool, args := range map[string][]string{
 		"named": {"-v"}, "named-checkzone": {"-v"}, "dig": {"-v"}, "knotd": {"--version"}, "kdig": {"--version"},
 		"kzonecheck": {"--version"}, "nsd": {"-v"}, "unbound": {"-V"}, "pdns_recursor": {"--version"},
+		"pdns_server": {"--version"}, "sqlite3": {"--version"}, "python3": {"-c", "import dns.version; print(dns.version.version)"},
 		"curl": {"--version"}, "openssl": {"version"}, "zstd": {"--version"},
 	} {
 		// pdns_recursor ends with 99 after --version.

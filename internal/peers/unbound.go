@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,21 +13,27 @@ import (
 type UnboundConfig struct {
 	Zone     string // the policy zone
 	ZoneFile string // its master file
+	Primary  string // or ADDR:PORT: who gives it without a key
 	Upstream string // the Addr of an Upstream
 }
 
 // Unbound is a running Unbound.
 type Unbound struct{ *Daemon }
 
-// StartUnbound starts Unbound as a resolver that reads a policy zone from a file and applies it.
+// StartUnbound starts Unbound as a resolver that reads a policy zone from a file, or transfers it, and applies it.
 func StartUnbound(t testing.TB, c UnboundConfig) *Unbound {
 	t.Helper()
 	dir, addr := daemonDir(t)
 	host, port := split(t, addr)
 	upstream, upstreamPort := split(t, c.Upstream)
+	source := fmt.Sprintf("zonefile: %q", c.ZoneFile)
+	if c.Primary != "" {
+		primary, primaryPort := split(t, c.Primary)
+		source = "primary: " + primary + "@" + primaryPort
+	}
 	conf := write(t, dir, "unbound.conf", fill(unboundConf,
 		"{dir}", dir, "{host}", host, "{port}", port,
-		"{zone}", dns.Fqdn(c.Zone), "{file}", c.ZoneFile,
+		"{zone}", dns.Fqdn(c.Zone), "{source}", source,
 		"{upstream}", upstream+"@"+upstreamPort))
 	return &Unbound{start(t, dir, addr, "unbound", "-d", "-p", "-c", conf)}
 }
@@ -62,7 +69,7 @@ remote-control:
 	control-enable: no
 rpz:
 	name: "{zone}"
-	zonefile: "{file}"
+	{source}
 forward-zone:
 	name: "."
 	forward-addr: {upstream}
