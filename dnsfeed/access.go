@@ -11,6 +11,8 @@ import (
 type Client struct {
 	Name      string         // of the ISP, for the log
 	Key       Key            // with which its requests are signed
+	Pin       Pin            // of its certificate, by which it is known over TLS as well; zero: none
+	TLSOnly   bool           // refused on UDP and TCP
 	Zones     []string       // that it may have; lower case with the final dot
 	Addresses []netip.Prefix // it asks from; none: from anywhere
 }

@@ -281,7 +281,7 @@ func TestKeyPrintsNoSecret(t *testing.T) {
 	}
 	for _, text := range []string{
 		fmt.Sprint(ispOne.Key), fmt.Sprintf("%+v", ispOne), fmt.Sprintf("%#v", ispOne.Key), fmt.Sprintf("%x", ispOne.Key),
-		fmt.Sprintf("%s", []Client{ispOne}), fmt.Sprintf("%q", &ispOne), ispOne.Key.LogValue().String(), string(encoded),
+		fmt.Sprintf("%s", []Key{ispOne.Key}), fmt.Sprintf("%q", &ispOne.Key), fmt.Sprintf("%v", []Client{ispOne}), ispOne.Key.LogValue().String(), string(encoded),
 	} {
 		if strings.Contains(text, secret) || strings.Contains(text, "1 77") || strings.Contains(text, "014d") ||
 			strings.Contains(text, string(ispOne.Key.Secret[:4])) || strings.Contains(text, "0x4d") {

@@ -39,6 +39,7 @@ type feed struct {
 	mu    sync.Mutex
 	lists map[string]*served
 	isps  *isp.Table
+	ends  time.Time // when credentials of an ISP end next; zero: not by themselves
 }
 
 func newFeed(s *settings, log *slog.Logger) *feed {
@@ -98,6 +99,7 @@ func (l *look) due(stamp stamps) bool {
 // is returned.
 func (f *feed) lookAtISPs(l *look) error {
 	if !l.due(stampISPs(f.settings.ISPs)) {
+		f.endCredentials()
 		return nil
 	}
 	said := l.failed
@@ -124,6 +126,17 @@ func (f *feed) lookAtISPs(l *look) error {
 	f.publish()
 	f.log.Info("isps read", "isps", len(table.ISPs), "refused", len(table.Refused))
 	return nil
+}
+
+// endCredentials takes away what an ISP has rotated away, when its time has
+// come. Nobody writes a file for it.
+func (f *feed) endCredentials() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ends.IsZero() && !f.settings.now().Before(f.ends) {
+		f.publish()
+		f.log.Info("old credentials ended")
+	}
 }
 
 func (f *feed) table() *isp.Table {
@@ -222,8 +235,10 @@ func (f *feed) publish() {
 		versions = append(versions, l.versions)
 		views[name] = l.view
 	}
+	now := f.settings.now()
+	f.ends = f.isps.NextEnd(now)
 	snapshot, err := dnsfeed.NewSnapshot(versions...)
-	access, accessErr := dnsfeed.NewAccess(f.isps.Clients(zones))
+	access, accessErr := dnsfeed.NewAccess(f.isps.Clients(zones, now))
 	if err != nil || accessErr != nil {
 		f.log.Error("change not served", "zones", err, "access", accessErr)
 		return

@@ -65,7 +65,7 @@ func serve(ctx context.Context, p *program) error {
 			served.note(isp, list, serial, "dns")
 		}
 	}}
-	handler := httpfeed.New(httpfeed.Options{Log: log, Now: realNow, Served: func(isp, list string, serial blocklist.Serial) {
+	handler := httpfeed.New(httpfeed.Options{Log: log, Now: s.now, Clock: realNow, Served: func(isp, list string, serial blocklist.Serial) {
 		served.note(isp, list, serial, "http")
 	}})
 	v.http = httpfeed.NewServer(handler, log)

@@ -18,8 +18,11 @@ import (
 // the rest has the value written behind it.
 type Options struct {
 	Log *slog.Logger
-	// Now is the real clock, as sockets measure time.
+	// Now is the time that credentials are about.
 	Now func() time.Time
+	// Clock is the real time, for the deadlines of sockets and for durations.
+	// If nil, Now is that as well.
+	Clock func() time.Time
 	// Served, if not nil, hears of every text that an ISP got, or had already.
 	Served func(isp, list string, serial blocklist.Serial)
 
@@ -37,6 +40,9 @@ type Handler struct {
 
 // New returns a handler that serves nothing to nobody until [Handler.Set].
 func New(opt Options) *Handler {
+	if opt.Clock == nil {
+		opt.Clock = opt.Now
+	}
 	if opt.Stall == 0 {
 		opt.Stall = 30 * time.Second
 	}
@@ -73,12 +79,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		plain(w, http.StatusNotFound, "not found\n")
 		return
 	}
-	start := h.opt.Now()
+	start := h.opt.Clock()
 	q := &request{Request: r, view: h.view.Load(), token: bearer(r), from: remote(r)}
 	q.w = &writer{ResponseWriter: w, handler: h, request: q}
-	q.isp, _ = q.view.ISPs.Authenticate(q.token, q.from)
+	q.isp, _ = q.view.ISPs.Authenticate(q.token, q.from, h.opt.Now())
 	h.answer(q)
-	h.audit(q, h.opt.Now().Sub(start))
+	h.audit(q, h.opt.Clock().Sub(start))
 }
 
 // audit writes one line about a finished request.

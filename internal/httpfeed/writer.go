@@ -62,7 +62,7 @@ func (w *writer) allowed() error {
 	if q.isp == nil || q.edition == nil || v == q.view {
 		return nil
 	}
-	if who, ok := v.ISPs.Authenticate(q.token, q.from); !ok || !who.MayFetch(q.list) {
+	if who, ok := v.ISPs.Authenticate(q.token, q.from, w.handler.opt.Now()); !ok || !who.MayFetch(q.list) {
 		return errRevoked
 	}
 	q.view = v
@@ -71,7 +71,7 @@ func (w *writer) allowed() error {
 
 // extend moves the write deadline; without effect where there is no socket.
 func (w *writer) extend() {
-	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(w.handler.opt.Now().Add(w.handler.opt.Stall))
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(w.handler.opt.Clock().Add(w.handler.opt.Stall))
 }
 
 // Unwrap is for http.ResponseController.

@@ -194,7 +194,7 @@ func TestAuthenticate(t *testing.T) {
 		{"", "203.0.113.9", ""},
 	} {
 		got := ""
-		if who, ok := table.Authenticate(c.token, netip.MustParseAddr(c.from)); ok {
+		if who, ok := table.Authenticate(c.token, netip.MustParseAddr(c.from), now); ok {
 			got = who.Name
 		}
 		if got != c.want {
@@ -268,10 +268,10 @@ func TestBrokenFileRefusesThatISPAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			table := read(t, dir)
-			if _, ok := table.Authenticate(fine.Token, somewhere); !ok {
+			if _, ok := table.Authenticate(fine.Token, somewhere, now); !ok {
 				t.Error("the other ISP is out too")
 			}
-			if _, ok := table.Authenticate(broken.Token, somewhere); ok {
+			if _, ok := table.Authenticate(broken.Token, somewhere, now); ok {
 				t.Error("the broken ISP is in")
 			}
 			if len(table.Refused) != 1 || !strings.Contains(table.Refused[0].Error(), c.says) {
@@ -300,7 +300,7 @@ func TestClients(t *testing.T) {
 	if _, err := Revoke(dir, "revoked", now); err != nil {
 		t.Fatal(err)
 	}
-	got := read(t, dir).Clients(map[string]string{"csam": "csam.rpz.police.example.", "other": "other.example."})
+	got := read(t, dir).Clients(map[string]string{"csam": "csam.rpz.police.example.", "other": "other.example."}, now)
 	if len(got) != 1 || got[0].Key.Name != c.TSIG.Name+"." || len(got[0].Zones) != 1 || len(got[0].Addresses) != 1 {
 		t.Fatalf("got %v", got)
 	}
@@ -321,7 +321,7 @@ func TestCopiedFileIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := read(t, dir)
-	if who, ok := table.Authenticate(c.Token, somewhere); !ok || who.Name != "a" || len(table.Refused) != 1 {
+	if who, ok := table.Authenticate(c.Token, somewhere, now); !ok || who.Name != "a" || len(table.Refused) != 1 {
 		t.Errorf("got %v, refused %v", who, table.Refused)
 	}
 }
@@ -347,7 +347,7 @@ func TestOpenFolderIsRefused(t *testing.T) {
 
 func TestSecretsDoNotPrint(t *testing.T) {
 	c := newCredentials("nordnet")
-	i := ISP{Name: "nordnet", TSIG: c.TSIG}
+	i := ISP{Name: "nordnet", Keys: Keys{TSIG: c.TSIG}, Previous: Previous{Keys: Keys{TSIG: c.TSIG}}}
 	var b bytes.Buffer
 	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "isp", i, "secret", c.TSIG.Secret)
 	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "isp", i, "secret", c.TSIG.Secret)

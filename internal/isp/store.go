@@ -17,8 +17,10 @@ import (
 // What a caller may want to tell apart.
 var (
 	ErrName    = errors.New("not an ISP's name")
+	ErrWave    = errors.New("not a wave's name")
 	ErrExists  = errors.New("name is taken")
 	ErrUnknown = errors.New("no such ISP")
+	ErrShared  = errors.New("has a credential of")
 )
 
 const (
@@ -37,17 +39,17 @@ type hinted struct {
 func (h hinted) Hint() string  { return h.hint }
 func (h hinted) Unwrap() error { return h.error }
 
-// Add makes an ISP of the name, lists and addresses of want, and the folder
-// dir if it is not there. It returns what was stored, and the credentials. A
-// name that was ever used is refused with [ErrExists].
+// Add makes an ISP of what want says of it, its certificate included, and the
+// folder dir if it is not there. It returns what was stored, and the other
+// credentials, which it makes. A name that was ever used is refused with
+// [ErrExists], a certificate of another ISP with [ErrShared].
 //
 // If the process dies here the ISP is either there or not; one that is there
 // and whose credentials nobody has seen can be revoked.
 func Add(dir string, want ISP, now time.Time) (ISP, Credentials, error) {
-	made := ISP{
-		Name: want.Name, Lists: slices.Sorted(slices.Values(want.Lists)),
-		Addresses: want.Addresses, Created: now.UTC().Truncate(time.Second),
-	}
+	made := want
+	made.Lists, made.Created = slices.Sorted(slices.Values(want.Lists)), now.UTC().Truncate(time.Second)
+	made.Revoked, made.Previous = time.Time{}, Previous{}
 	if err := made.checkWho(); err != nil {
 		return ISP{}, Credentials{}, fmt.Errorf("add isp: %w", err)
 	}
@@ -66,10 +68,25 @@ func Add(dir string, want ISP, now time.Time) (ISP, Credentials, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return ISP{}, Credentials{}, fmt.Errorf("add isp: %w", err)
 	}
+	if err := isNew(dir, &made); err != nil {
+		return ISP{}, Credentials{}, fmt.Errorf("add isp: %w", err)
+	}
 	if err := durable.WriteFile(file(dir, made.Name), made.encode(), fileMode); err != nil {
 		return ISP{}, Credentials{}, fmt.Errorf("add isp: %w", err)
 	}
 	return made, c, nil
+}
+
+// isNew refuses credentials that another ISP has; the lock is held.
+func isNew(dir string, i *ISP) error {
+	others, err := Read(dir)
+	if err != nil {
+		return err
+	}
+	if err := others.unlike(i); err != nil {
+		return hinted{err, "each ISP needs a key pair and a certificate of its own"}
+	}
+	return nil
 }
 
 // Revoke takes the credentials of an ISP away and notes when. One that is
@@ -86,7 +103,7 @@ func Revoke(dir, name string, now time.Time) (ISP, error) {
 		return i, err
 	}
 	i.Revoked = now.UTC().Truncate(time.Second)
-	i.TokenSHA256, i.TSIG = Digest{}, TSIG{}
+	i.Keys, i.Previous = Keys{}, Previous{}
 	if err := durable.WriteFile(file(dir, name), i.encode(), fileMode); err != nil {
 		return ISP{}, fmt.Errorf("revoke isp: %w", err)
 	}
@@ -189,19 +206,44 @@ func (i *ISP) encode() []byte {
 		}
 		return "[" + strings.Join(all, ", ") + "]"
 	}
-	var addresses []string
-	for _, p := range i.Addresses {
-		addresses = append(addresses, p.String())
-	}
 	fmt.Fprintf(&b, "name = %q\n", i.Name)
 	fmt.Fprintf(&b, "lists = %s\n", quoted(slices.Clone(i.Lists)))
-	fmt.Fprintf(&b, "addresses = %s\n", quoted(addresses))
+	fmt.Fprintf(&b, "addresses = %s\n", quoted(texts(i.Addresses)))
+	if len(i.Notify) > 0 {
+		fmt.Fprintf(&b, "notify = %s\n", quoted(texts(i.Notify)))
+	}
+	if i.Wave != "" {
+		fmt.Fprintf(&b, "wave = %q\n", i.Wave)
+	}
+	if i.TLSOnly {
+		b.WriteString("tls_only = true\n")
+	}
 	fmt.Fprintf(&b, "created = %s\n", i.Created.Format(time.RFC3339))
 	if !i.Revoked.IsZero() {
 		fmt.Fprintf(&b, "revoked = %s\n", i.Revoked.Format(time.RFC3339))
 		return []byte(b.String())
 	}
-	fmt.Fprintf(&b, "token_sha256 = \"%x\"\n", i.TokenSHA256)
-	fmt.Fprintf(&b, "\n[tsig]\nname = %q\nalgorithm = %q\nsecret = %q\n", i.TSIG.Name, i.TSIG.Algorithm, i.TSIG.Secret.Base64())
+	i.Keys.encode(&b, "")
+	if !i.Previous.none() {
+		fmt.Fprintf(&b, "\n[previous]\nuntil = %s\n", i.Previous.Until.Format(time.RFC3339))
+		i.Previous.encode(&b, "previous.")
+	}
 	return []byte(b.String())
+}
+
+func texts[T fmt.Stringer](values []T) (all []string) {
+	for _, v := range values {
+		all = append(all, v.String())
+	}
+	return all
+}
+
+// encode writes credentials into the table that is open, and those of TSIG
+// into one below it.
+func (k *Keys) encode(b *strings.Builder, table string) {
+	fmt.Fprintf(b, "token_sha256 = \"%x\"\n", k.TokenSHA256)
+	if k.CertSHA256 != (Digest{}) {
+		fmt.Fprintf(b, "cert_sha256 = \"%x\"\n", k.CertSHA256)
+	}
+	fmt.Fprintf(b, "\n[%stsig]\nname = %q\nalgorithm = %q\nsecret = %q\n", table, k.TSIG.Name, k.TSIG.Algorithm, k.TSIG.Secret.Base64())
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // Table is everything the folder said at one moment. It does not change, and
@@ -37,30 +38,61 @@ func Read(dir string) (*Table, error) {
 	return t, nil
 }
 
-// unlike refuses an ISP whose credential another one has: a copied file would
-// make two ISPs indistinguishable.
+// unlike refuses an ISP whose credential another one has: a copied file, or a
+// certificate given to two, would make them indistinguishable. What is being
+// rotated away counts until it is out of the file.
 func (t *Table) unlike(i *ISP) error {
-	for _, o := range t.ISPs {
-		if i.Revoked.IsZero() && o.Revoked.IsZero() && (o.TokenSHA256 == i.TokenSHA256 || o.TSIG.Name == i.TSIG.Name) {
-			return fmt.Errorf("has a credential of %s", o.Name)
+	for n := range t.ISPs {
+		o := &t.ISPs[n]
+		if o.Name == i.Name {
+			continue
+		}
+		for _, its := range i.sets() {
+			for _, theirs := range o.sets() {
+				if its.overlaps(theirs) {
+					return fmt.Errorf("%w %s", ErrShared, o.Name)
+				}
+			}
 		}
 	}
 	return nil
 }
 
-// Authenticate returns the ISP that holds this token and may ask from this
-// address. It takes the same time whichever ISP that is, if any.
-func (t *Table) Authenticate(token string, from netip.Addr) (*ISP, bool) {
+// sets returns all credentials in the file.
+func (i *ISP) sets() (all []*Keys) {
+	for _, k := range []*Keys{&i.Keys, &i.Previous.Keys} {
+		if !k.none() {
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
+// Authenticate returns the ISP that holds this token at a moment and may ask
+// from this address. It takes the same time whichever ISP that is, if any.
+func (t *Table) Authenticate(token string, from netip.Addr, now time.Time) (*ISP, bool) {
 	sum := hashToken(token)
 	found := -1
 	for n := range t.ISPs {
-		i := &t.ISPs[n]
-		if subtle.ConstantTimeCompare(i.TokenSHA256[:], sum[:]) == 1 && i.Revoked.IsZero() {
-			found = n
+		for _, k := range t.ISPs[n].InForce(now) {
+			if subtle.ConstantTimeCompare(k.TokenSHA256[:], sum[:]) == 1 {
+				found = n
+			}
 		}
 	}
 	if found < 0 || !t.ISPs[found].MayComeFrom(from) {
 		return nil, false
 	}
 	return &t.ISPs[found], true
+}
+
+// NextEnd returns when the next credentials end after a moment, or zero if
+// none do by themselves. From then on [Table.Clients] says something else.
+func (t *Table) NextEnd(now time.Time) (next time.Time) {
+	for n := range t.ISPs {
+		if end := t.ISPs[n].Previous.Until; end.After(now) && (next.IsZero() || end.Before(next)) {
+			next = end
+		}
+	}
+	return next
 }
