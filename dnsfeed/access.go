@@ -7,7 +7,8 @@ import (
 )
 
 // Client is what the DNS side needs to know of an ISP. While a key is being
-// rotated, an ISP has two Clients of the same name, one for each key.
+// rotated, an ISP has two Clients of the same name, one for each key; the
+// certificate of both may be the same.
 type Client struct {
 	Name      string         // of the ISP, for the log
 	Key       Key            // with which its requests are signed
@@ -21,19 +22,36 @@ type Client struct {
 // use; a change makes a new one.
 type Access struct {
 	byKey map[string]*member // by key name on the wire
+	byPin map[Pin]*member
 }
 
 // member is a Client in the form that serving needs.
 type member struct {
 	name      string
 	key       *wireKey
+	tlsOnly   bool
 	zones     map[string]bool // by name on the wire
 	addresses []netip.Prefix
 }
 
-// NewAccess makes the table. It refuses invalid keys and two with one name.
+// peer is where requests come from, and what the transport knows of who sends
+// them.
+type peer struct {
+	addr      netip.AddrPort
+	transport string // overUDP, overTCP or overTLS
+	pin       *Pin   // of the certificate that it holds the key of; nil: none
+}
+
+const (
+	overUDP = "udp"
+	overTCP = "tcp"
+	overTLS = "tls"
+)
+
+// NewAccess makes the table. It refuses invalid keys, two with one name, and
+// two clients of different names with one certificate.
 func NewAccess(clients []Client) (*Access, error) {
-	a := &Access{byKey: make(map[string]*member, len(clients))}
+	a := &Access{byKey: make(map[string]*member, len(clients)), byPin: make(map[Pin]*member)}
 	for _, c := range clients {
 		m, err := newMember(c)
 		if err != nil {
@@ -43,6 +61,14 @@ func NewAccess(clients []Client) (*Access, error) {
 			return nil, fmt.Errorf("read client %s: key name %s is taken; each key needs its own", c.Name, c.Key.Name)
 		}
 		a.byKey[m.key.name] = m
+		if c.Pin == (Pin{}) {
+			continue
+		}
+		if o := a.byPin[c.Pin]; o == nil {
+			a.byPin[c.Pin] = m
+		} else if o.name != c.Name {
+			return nil, fmt.Errorf("read client %s: its certificate is that of %s; each needs its own", c.Name, o.name)
+		}
 	}
 	return a, nil
 }
@@ -55,7 +81,7 @@ func newMember(c Client) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &member{name: c.Name, key: key, zones: make(map[string]bool, len(c.Zones))}
+	m := &member{name: c.Name, key: key, tlsOnly: c.TLSOnly, zones: make(map[string]bool, len(c.Zones))}
 	for _, zone := range c.Zones {
 		wire, err := wireName(zone)
 		if err != nil {
@@ -80,17 +106,39 @@ func (a *Access) find(name []byte) *member {
 	return a.byKey[string(name)]
 }
 
-// still says whether m, admitted by an earlier table, may still have a zone:
-// nobody took its key, the zone or the address from it.
-func (a *Access) still(m *member, zone string, from netip.Addr) bool {
-	now := a.find([]byte(m.key.name))
-	return now != nil && string(now.key.secret) == string(m.key.secret) && now.key.algorithm == m.key.algorithm &&
-		now.may(zone, from)
+// admit returns who sent a request: the holder of the key that signed it (nil:
+// it is not signed), or else of the certificate it came with (XT2), or nil. A
+// key and a certificate of two clients are nobody's. A certificate that belongs
+// to no client says nothing about who sends it.
+func (a *Access) admit(key *wireKey, p peer) *member {
+	if a == nil {
+		return nil
+	}
+	var byPin *member
+	if p.pin != nil {
+		byPin = a.byPin[*p.pin]
+	}
+	if key == nil {
+		return byPin
+	}
+	byKey := a.byKey[key.name]
+	if byKey == nil || !byKey.key.equal(key) || byPin != nil && byPin.name != byKey.name {
+		return nil
+	}
+	return byKey
 }
 
-// may says whether the member may have the zone, asking from that address.
-func (m *member) may(zone string, from netip.Addr) bool {
-	return m.zones[zone] && m.at(from)
+// still says whether a client that was admitted by an earlier table, with that
+// key if any, would be admitted again and may have the zone: nobody took its
+// key, its certificate, the zone or the address from it.
+func (a *Access) still(m *member, key *wireKey, zone string, p peer) bool {
+	now := a.admit(key, p)
+	return now != nil && now.name == m.name && now.may(zone, p)
+}
+
+// may says whether the member may have the zone, asking from there.
+func (m *member) may(zone string, p peer) bool {
+	return m.zones[zone] && m.at(p.addr.Addr()) && (p.transport == overTLS || !m.tlsOnly)
 }
 
 func (m *member) at(from netip.Addr) bool {

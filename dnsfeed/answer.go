@@ -2,16 +2,16 @@ package dnsfeed
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"time"
 )
 
 // Response codes (RFC 1035, section 4.1.1; RFC 8945; RFC 6891).
 const (
-	rcodeFormErr = 1
-	rcodeRefused = 5
-	rcodeNotAuth = 9
-	rcodeBadVers = 16 // its upper bits stand in the OPT record
+	rcodeFormErr  = 1
+	rcodeServFail = 2
+	rcodeRefused  = 5
+	rcodeNotAuth  = 9
+	rcodeBadVers  = 16 // its upper bits stand in the OPT record
 )
 
 // outcome is what to do about one message: send reply, or run transfer, or
@@ -19,14 +19,15 @@ const (
 type outcome struct {
 	reply    []byte
 	transfer *transfer
-	client   *member // who sent it, once its TSIG is verified
+	client   *member // who sent it, once its TSIG or its certificate is verified
 	reason   string  // of a refusal, for the log; constant words
 }
 
 // answer decides about one message. It is the only place that does. Whatever
 // is not granted is REFUSED in the same words: a zone of somebody else and
-// one that does not exist, a name, a type, NOTIFY, UPDATE (AX4, NO3).
-func (s *Server) answer(raw []byte, from netip.Addr, tcp bool) outcome {
+// one that does not exist, a name, a type, NOTIFY, UPDATE (AX4, NO3), and all
+// that a client asks in the clear who may not (XT2).
+func (s *Server) answer(raw []byte, p peer) outcome {
 	q, v := readQuery(raw)
 	switch v {
 	case notOurs:
@@ -34,28 +35,35 @@ func (s *Server) answer(raw []byte, from netip.Addr, tcp bool) outcome {
 	case malformed:
 		return outcome{reply: formErr(raw), reason: "malformed"}
 	}
-	r := responder{query: &q, now: s.Now(), tcp: tcp}
-	var client *member
+	r := responder{query: &q, now: s.Now(), tcp: p.transport != overUDP}
+	access := s.access.Load()
+	var key *wireKey
 	if q.signed {
-		client = s.access.Load().find(q.tsig.name)
-		if v := r.verify(client); v == malformed {
+		holder := access.find(q.tsig.name)
+		if v := r.verify(holder); v == malformed {
 			return outcome{reply: formErr(raw), reason: "malformed TSIG"}
 		}
 		if r.code != 0 {
 			return outcome{reply: r.finish(r.start(0, rcodeNotAuth), 0), reason: "TSIG error"}
 		}
+		key = holder.key
 	}
+	client := access.admit(key, p)
 	if q.version > 0 { // RFC 6891, section 6.1.3
 		return outcome{reply: r.finish(r.start(0, 0), rcodeBadVers>>4), client: client, reason: "EDNS version"}
 	}
 	if client == nil {
-		return outcome{reply: r.refuse(), reason: "no TSIG"}
+		return outcome{reply: r.refuse(), reason: "no credential, or one each of two clients"}
 	}
 	versions := s.zones.Load().find(q.name)
-	if versions == nil || !client.may(string(q.name), from) || q.opcode != 0 || q.class != classIN {
+	if versions == nil || !client.may(string(q.name), p) || q.opcode != 0 || q.class != classIN {
 		return outcome{reply: r.refuse(), client: client, reason: "not granted"}
 	}
-	return r.grant(versions, client)
+	out := r.grant(versions, client)
+	if out.transfer != nil {
+		out.transfer.access = access
+	}
+	return out
 }
 
 // grant answers a client about a zone that it may have.

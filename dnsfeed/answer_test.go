@@ -400,15 +400,15 @@ func FuzzRequest(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		for _, tcp := range []bool{false, true} {
-			out := s.answer(raw, addrPort(nil).Addr(), tcp)
+		for _, transport := range []string{overUDP, overTCP, overTLS} {
+			out := s.answer(raw, peer{transport: transport})
 			if out.reply == nil {
 				continue
 			}
 			if out.reply[2]&0x80 == 0 || raw[2]&0x80 != 0 || !bytes.Equal(out.reply[:2], raw[:2]) {
 				t.Fatal("not an answer to this")
 			}
-			if out.client == nil && !tcp && len(out.reply) > len(raw) {
+			if out.client == nil && transport == overUDP && len(out.reply) > len(raw) {
 				// A TSIG whose MAC was right and whose time was not is signed.
 				if binary.BigEndian.Uint16(out.reply[len(out.reply)-10:]) != tsigBadTime {
 					t.Fatalf("%d octets to %d", len(out.reply), len(raw))

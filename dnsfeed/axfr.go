@@ -5,14 +5,16 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"runtime"
 	"time"
 )
 
-// batch is how many messages go to the kernel in one call.
-const batch = 16
+// How many messages go to the kernel, or into TLS, in one call.
+const (
+	batch    = 16
+	batchTLS = 16
+)
 
 // transfer is an answer of many messages on its way to one client: the full
 // zone (RFC 5936), or a difference (RFC 1995).
@@ -20,8 +22,9 @@ type transfer struct {
 	image    *Image   // what the client has afterwards
 	messages [][]byte // those of the image, or of a difference that ends there
 	query    *query
-	signer   *signer
+	signer   *signer // nil: a certificate is what the client is known by
 	client   *member
+	access   *Access // by which the client was admitted
 }
 
 // errRevoked ends a transfer whose client may no longer have the zone (TS9).
@@ -33,17 +36,18 @@ var errRevoked = errors.New("access revoked")
 // Two limits keep a slow reader from staying: each batch has to be taken
 // within Limits.Stall, and the whole within that and the time it takes at
 // Limits.MinRate. After an error the connection is of no use.
-func (s *Server) send(c net.Conn, t *transfer, from netip.Addr) (sent int64, err error) {
+func (s *Server) send(c *conn, t *transfer, p peer) (sent int64, err error) {
 	image := t.image
 	defer runtime.KeepAlive(image) // its pages, see MapImage
 
 	began := s.clock()
 	scratch := make([]byte, 0, len(t.query.question)+ednsLen+batch*(2+headerLen+t.signer.size()))
 	parts := make([][]byte, 0, 3*batch)
-	access, end := s.access.Load(), began
+	write := c.writer()
+	access, end := t.access, began
 	for i := 0; i < len(t.messages); i += batch {
 		if now := s.access.Load(); now != access {
-			if access = now; !access.still(t.client, image.wire, from) {
+			if access = now; !access.still(t.client, t.key(), image.wire, p) {
 				return sent, errRevoked
 			}
 		}
@@ -63,8 +67,7 @@ func (s *Server) send(c net.Conn, t *transfer, from netip.Addr) (sent int64, err
 		if err := c.SetWriteDeadline(deadline); err != nil {
 			return sent, err
 		}
-		buffers := net.Buffers(parts)
-		n, err := buffers.WriteTo(c)
+		n, err := write(parts)
 		sent += n
 		if err != nil {
 			return sent, err
@@ -72,6 +75,41 @@ func (s *Server) send(c net.Conn, t *transfer, from netip.Addr) (sent int64, err
 		runtime.Gosched() // to who waits for a first message, while readers are fast
 	}
 	return sent, nil
+}
+
+// writer returns what writes the parts of messages. Over TCP the kernel takes
+// them from where they are; for TLS they are put together first, or each part
+// would be a record of its own.
+func (c *conn) writer() func(parts [][]byte) (int64, error) {
+	if c.stream == c.Conn {
+		return func(parts [][]byte) (int64, error) {
+			buffers := net.Buffers(parts)
+			return buffers.WriteTo(c.Conn)
+		}
+	}
+	var whole []byte
+	return func(parts [][]byte) (int64, error) {
+		whole = whole[:0]
+		for _, p := range parts {
+			whole = append(whole, p...)
+		}
+		n, err := c.stream.Write(whole)
+		return int64(n), err
+	}
+}
+
+// key returns what the request was signed with, or nil.
+func (t *transfer) key() *wireKey {
+	if t.signer == nil {
+		return nil
+	}
+	return t.signer.key
+}
+
+// busy is the reply when there is no room for one more transfer (XT6).
+func (t *transfer) busy(now time.Time) []byte {
+	r := responder{query: t.query, now: now, tcp: true, signer: t.signer}
+	return r.finish(r.start(0, rcodeServFail), 0)
 }
 
 // frame adds message i to the parts to be written. What is made for it goes
@@ -95,8 +133,10 @@ func (t *transfer) frame(scratch []byte, parts [][]byte, i int, now time.Time) (
 		}
 	}
 	opt := scratch[tail:]
-	scratch = t.signer.sign(scratch, q.id, uint64(now.Unix()), 0, nil, head, body, opt) //nolint:gosec // after 1970
-	scratch[start+2+11]++                                                               // ARCOUNT
+	if t.signer != nil {
+		scratch = t.signer.sign(scratch, q.id, uint64(now.Unix()), 0, nil, head, body, opt) //nolint:gosec // after 1970
+		scratch[start+2+11]++                                                               // ARCOUNT
+	}
 	size := len(scratch) - start - 2 + len(body)
 	binary.BigEndian.PutUint16(scratch[start:], uint16(size)) //nolint:gosec // AX3: maxMessage, OPT and maxTSIG
 	return scratch, append(parts, scratch[start:tail], body, scratch[tail:])
@@ -115,14 +155,14 @@ func (t *transfer) kind() string {
 
 // audit logs one line for a transfer, which holds no name but the zone's, and
 // tells who asked to hear of it.
-func (s *Server) audit(t *transfer, transport string, from netip.AddrPort, began time.Time, sent int64, err error) {
+func (s *Server) audit(t *transfer, p peer, began time.Time, sent int64, err error) {
 	s.Log.Info("zone transfer",
 		slog.String("isp", t.client.name),
 		slog.String("zone", t.image.zone),
 		slog.Uint64("serial", uint64(t.image.serial)),
 		slog.String("type", t.kind()),
-		slog.String("transport", transport),
-		slog.String("from", from.String()),
+		slog.String("transport", p.transport),
+		slog.String("from", p.addr.String()),
 		slog.Int64("bytes", sent),
 		slog.Duration("duration", s.clock().Sub(began)),
 		slog.String("result", transferResult(err)),

@@ -69,3 +69,7 @@ func (k Key) wire() (w *wireKey, err error) {
 }
 
 func (w *wireKey) mac() hash.Hash { return hmac.New(w.hash, w.secret) }
+
+func (w *wireKey) equal(o *wireKey) bool {
+	return w.name == o.name && w.algorithm == o.algorithm && hmac.Equal(w.secret, o.secret)
+}

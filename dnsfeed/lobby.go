@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// lobby knows all connections. Those that have not shown a valid TSIG are
-// guests and wait in a queue of limited length: whoever floods the server
+// lobby knows all connections. Those that have not sent a request with a valid
+// credential are guests and wait in a queue of limited length: whoever floods the server
 // with connections pushes out the oldest, mostly its own, and a client that
 // asks as soon as it is connected gets through.
 type lobby struct {
@@ -18,9 +18,11 @@ type lobby struct {
 	members map[string]int // connections by client
 }
 
-// conn is one connection.
+// conn is one connection. Closing it, or moving its deadlines, never waits for
+// the client, which writing to stream may.
 type conn struct {
 	net.Conn
+	stream net.Conn      // what messages go over: TLS, or the connection itself
 	since  time.Time     // when it was accepted
 	place  *list.Element // among the guests, or nil; guarded by the lobby
 	client string        // whose it is, once it is a member's; guarded by the lobby

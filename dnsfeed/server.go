@@ -25,9 +25,10 @@ type Server struct {
 	// Sent, if not nil, is told of every complete transfer.
 	Sent func(client, zone string, serial blocklist.Serial)
 
-	access atomic.Pointer[Access]
-	zones  atomic.Pointer[Snapshot]
-	lobby  lobby
+	access  atomic.Pointer[Access]
+	zones   atomic.Pointer[Snapshot]
+	lobby   lobby
+	running quota
 }
 
 // SetAccess replaces the table of clients. A running transfer of a client
@@ -47,19 +48,23 @@ func (s *Server) clock() time.Time {
 
 // Limits protect the server from its clients. A zero field means the default.
 type Limits struct {
-	Conns   int           // connections at once, 8192
-	Guests  int           // of them not yet authenticated, 2048; one more and the oldest is closed
-	Members int           // of them one client's, 2048
-	Idle    time.Duration // until a request is there completely, 30 s
-	Guest   time.Duration // from the connection to the first authenticated request, 10 s
-	Stall   time.Duration // until a batch of 16 messages is taken, 20 s
-	MinRate int           // of a transfer as a whole, 64 KiB/s
-	Drain   time.Duration // for transfers to finish when the server stops, 5 s
+	Conns        int           // connections at once, 8192
+	Guests       int           // of them not yet authenticated, 2048; one more and the oldest is closed
+	Members      int           // of them one client's, 2048
+	Idle         time.Duration // until a request is there completely, 30 s
+	Guest        time.Duration // from the connection to the first authenticated request, 10 s
+	Transfers    int           // running at once for one client, 2048; one more gets SERVFAIL
+	AllTransfers int           // running at once, 4096
+	Stall        time.Duration // until a batch of 16 messages is taken, 20 s
+	MinRate      int           // of a transfer as a whole, 64 KiB/s
+	Drain        time.Duration // for transfers to finish when the server stops, 5 s
 }
 
 func (l Limits) conns() int           { return either(l.Conns, 8192) }
 func (l Limits) guests() int          { return either(l.Guests, 2048) }
 func (l Limits) members() int         { return either(l.Members, 2048) }
+func (l Limits) transfers() int       { return either(l.Transfers, 2048) }
+func (l Limits) allTransfers() int    { return either(l.AllTransfers, 4096) }
 func (l Limits) idle() time.Duration  { return either(l.Idle, 30*time.Second) }
 func (l Limits) guest() time.Duration { return either(l.Guest, 10*time.Second) }
 func (l Limits) stall() time.Duration { return either(l.Stall, 20*time.Second) }

@@ -3,6 +3,7 @@ package dnsfeed
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"log/slog"
@@ -18,10 +19,11 @@ import (
 //
 // It returns nil after ctx has ended, else why the socket is of no use.
 func (s *Server) ServeTCP(ctx context.Context, ln net.Listener) error {
-	return s.serve(ctx, ln, "tcp")
+	return s.serve(ctx, ln, nil)
 }
 
-func (s *Server) serve(ctx context.Context, ln net.Listener, transport string) error {
+// serve answers connections, over TLS if config is not nil.
+func (s *Server) serve(ctx context.Context, ln net.Listener, config *tls.Config) error {
 	defer ln.Close()
 	defer context.AfterFunc(ctx, func() { _ = ln.Close() })()
 
@@ -37,22 +39,22 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, transport string) e
 			return unlessDone(ctx, err)
 		}
 		wait = 0
-		c := &conn{Conn: nc, since: s.clock()}
+		c := &conn{Conn: nc, stream: nc, since: s.clock()}
 		if !s.lobby.enter(c, s.Limits) {
 			_ = c.Close()
 			continue
 		}
 		ours.run(c, func() {
 			defer s.lobby.leave(c)
-			s.serveConn(ctx, c, transport)
+			s.serveConn(ctx, c, config)
 		})
 	}
 }
 
 // serveConn answers the requests on one connection, one after the other in
 // their order (RFC 7766, section 6.2.1.1 allows several at once).
-func (s *Server) serveConn(ctx context.Context, c *conn, transport string) {
-	from := addrPort(c.RemoteAddr())
+func (s *Server) serveConn(ctx context.Context, c *conn, config *tls.Config) {
+	p := peer{addr: addrPort(c.RemoteAddr()), transport: overTCP}
 	defer c.Close()
 	// A fault in a mapped image (the disk fails) becomes a panic, and no
 	// panic of one connection ends the others. What it says is not logged: it
@@ -60,11 +62,19 @@ func (s *Server) serveConn(ctx context.Context, c *conn, transport string) {
 	debug.SetPanicOnFault(true)
 	defer func() {
 		if recover() != nil {
-			s.Log.Error("connection ended by a panic", slog.String("from", from.String()))
+			s.Log.Error("connection ended by a panic", slog.String("from", p.addr.String()))
 		}
 	}()
+	if config != nil {
+		secured, ok := s.handshake(ctx, c, config)
+		if !ok {
+			return
+		}
+		p.transport, p.pin, c.stream = overTLS, pinOf(secured), secured
+		defer secured.Close() // says so to the client
+	}
 
-	in := bufio.NewReaderSize(c, 1024)
+	in := bufio.NewReaderSize(c.stream, 1024)
 	guest := true
 	var raw []byte
 	for {
@@ -79,48 +89,60 @@ func (s *Server) serveConn(ctx context.Context, c *conn, transport string) {
 		if raw, err = readMessage(in, raw); err != nil {
 			return
 		}
-		out := s.answer(raw, from.Addr(), true)
-		s.logRefusal(out, transport, from)
+		out := s.answer(raw, p)
+		s.logRefusal(out, p)
 		if guest && out.client != nil {
 			if !s.lobby.promote(c, out.client.name, s.Limits) {
 				return
 			}
 			guest = false
 		}
-		if !s.respond(c, out, transport) {
+		if !s.respond(c, out, p) {
 			return
 		}
 	}
 }
 
 // respond carries out an outcome and says whether the connection can go on.
-func (s *Server) respond(c *conn, out outcome, transport string) bool {
-	switch {
-	case out.transfer != nil:
-		began, from := s.clock(), addrPort(c.RemoteAddr())
-		sent, err := s.send(c.Conn, out.transfer, from.Addr())
-		s.audit(out.transfer, transport, from, began, sent, err)
-		if err != nil {
-			abandon(c.Conn)
+func (s *Server) respond(c *conn, out outcome, p peer) bool {
+	if out.transfer != nil {
+		release, ok := s.running.take(out.client.name, s.Limits)
+		if ok {
+			defer release()
+			return s.run(c, out.transfer, p)
 		}
-		return err == nil
-	case out.reply != nil:
-		if c.SetWriteDeadline(s.clock().Add(s.Limits.stall())) != nil {
-			return false
-		}
-		b := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(out.reply)), uint16(len(out.reply))) //nolint:gosec // at most maxMessage
-		_, err := c.Write(append(b, out.reply...))
-		return err == nil
+		out = outcome{reply: out.transfer.busy(s.Now()), client: out.client, reason: "too many transfers"}
+		s.logRefusal(out, p)
 	}
-	return true
+	if out.reply == nil {
+		return true
+	}
+	if c.SetWriteDeadline(s.clock().Add(s.Limits.stall())) != nil {
+		return false
+	}
+	b := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(out.reply)), uint16(len(out.reply))) //nolint:gosec // at most maxMessage
+	_, err := c.stream.Write(append(b, out.reply...))
+	return err == nil
 }
 
-// abandon makes closing drop what the kernel still holds for a client that
-// does not read, rather than keep megabytes of it for minutes.
+// run runs a transfer and says whether the connection can go on.
+func (s *Server) run(c *conn, t *transfer, p peer) bool {
+	began := s.clock()
+	sent, err := s.send(c, t, p)
+	s.audit(t, p, began, sent, err)
+	if err != nil {
+		abandon(c.Conn)
+	}
+	return err == nil
+}
+
+// abandon closes a connection and drops what the kernel still holds for a
+// client that does not read, rather than keep megabytes of it for minutes.
 func abandon(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
+	_ = c.Close()
 }
 
 // readMessage reads one message with its length prefix (RFC 1035, section

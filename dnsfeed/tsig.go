@@ -134,8 +134,14 @@ func newSigner(key *wireKey, request []byte) *signer {
 	return &signer{key: key, mac: key.mac(), prior: append([]byte(nil), request...)}
 }
 
-// size returns the length of each record that sign appends, without other data.
-func (s *signer) size() int { return len(s.key.name) + 10 + len(s.key.algorithm) + 16 + s.key.size }
+// size returns the length of each record that sign appends, without other
+// data; 0 for nil.
+func (s *signer) size() int {
+	if s == nil {
+		return 0
+	}
+	return len(s.key.name) + 10 + len(s.key.algorithm) + 16 + s.key.size
+}
 
 // sign appends to dst the TSIG record for a message given in parts, whose
 // header does not count it yet; the caller adds it to ARCOUNT afterwards. The

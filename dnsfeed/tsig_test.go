@@ -234,14 +234,14 @@ func TestTS5_Truncated(t *testing.T) {
 func TestTS_EveryBitCounts(t *testing.T) {
 	s := startServer(t).Server
 	good, _ := signed(ask(ispOne.Zones[0], dns.TypeAXFR, func(m *dns.Msg) { m.SetEdns0(1232, true) }), signing{key: ispOne.Key})
-	if s.answer(good, addrPort(nil).Addr(), true).transfer == nil {
+	if s.answer(good, peer{transport: overTCP}).transfer == nil {
 		t.Fatal("good request is refused")
 	}
 	served := 0
 	for bit := range 8 * len(good) {
 		raw := bytes.Clone(good)
 		raw[bit/8] ^= 1 << (bit % 8)
-		if s.answer(raw, addrPort(nil).Addr(), true).transfer != nil {
+		if s.answer(raw, peer{transport: overTCP}).transfer != nil {
 			served++
 			// The ID is replaced by the original one, and case does not count
 			// in the names of key and algorithm (RFC 8945, section 4.3.3).
@@ -309,7 +309,7 @@ func FuzzTSIG(f *testing.F) {
 		raw = append(raw, owner...)
 		raw = append(raw, 0, typeTSIG, 0, classANY, 0, 0, 0, 0)
 		raw = append(binary.BigEndian.AppendUint16(raw, uint16(len(rdata))), rdata...)
-		out := s.answer(raw, addrPort(nil).Addr(), true)
+		out := s.answer(raw, peer{transport: overTCP})
 		if out.transfer != nil && !bytes.Equal(rdata[len(rdata)-6-32:len(rdata)-6], good[len(good)-6-32:len(good)-6]) {
 			t.Fatal("granted without the secret")
 		}

@@ -29,9 +29,9 @@ func (s *Server) ServeUDP(ctx context.Context, pc net.PacketConn) error {
 			return unlessDone(ctx, err)
 		}
 		wait = 0
-		from := addrPort(addr)
-		out := s.answer(raw[:n], from.Addr(), false)
-		s.logRefusal(out, "udp", from)
+		p := peer{addr: addrPort(addr), transport: overUDP}
+		out := s.answer(raw[:n], p)
+		s.logRefusal(out, p)
 		if out.reply != nil {
 			_, _ = pc.WriteTo(out.reply, addr) // a datagram may get lost
 		}
@@ -57,7 +57,7 @@ func unlessDone(ctx context.Context, err error) error {
 
 // logRefusal says at level debug that a request was refused. It never says
 // what was asked: that could be a listed name.
-func (s *Server) logRefusal(out outcome, transport string, from netip.AddrPort) {
+func (s *Server) logRefusal(out outcome, p peer) {
 	if out.reason == "" || !s.Log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
@@ -68,6 +68,6 @@ func (s *Server) logRefusal(out outcome, transport string, from netip.AddrPort) 
 	s.Log.Debug("request refused",
 		slog.String("reason", out.reason),
 		slog.String("isp", isp),
-		slog.String("transport", transport),
-		slog.String("from", from.String()))
+		slog.String("transport", p.transport),
+		slog.String("from", p.addr.String()))
 }

@@ -85,9 +85,14 @@ func checkAll(s *settings) []finding {
 		err = errors.New("no key: every edition would be refused")
 	}
 	add("edition_keys", s.EditionKeys, err)
-	if s.HTTP.TLS.Cert != "" {
-		_, err := s.tlsConfig()
-		add("http.tls", s.HTTP.TLS.Cert, err)
+	for _, pair := range []struct {
+		what  string
+		files keyPair
+	}{{"dns.tls", s.DNS.TLS}, {"http.tls", s.HTTP.TLS}} {
+		if pair.files.Cert != "" {
+			_, err := pair.files.load(pair.what)
+			add(pair.what, pair.files.Cert, err)
+		}
 	}
 
 	table, err := readISPs(s.ISPs)
@@ -97,6 +102,11 @@ func checkAll(s *settings) []finding {
 		add("isps", fmt.Sprintf("%d in order", len(table.ISPs)), nil)
 		for _, err := range table.Refused {
 			add("isps", "", err)
+		}
+		for _, i := range table.ISPs {
+			if i.TLSOnly && i.Revoked.IsZero() && len(s.DNS.TLSListen) == 0 {
+				add("isps", i.Name+" is tls_only, and there is no dns.tls_listen", nil)
+			}
 		}
 	}
 

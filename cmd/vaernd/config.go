@@ -36,18 +36,38 @@ type settings struct {
 		// ClearText says that Listen may leave this machine, although all who
 		// are on the way can read the list.
 		ClearText bool `toml:"clear_text"`
+		// TLSListen are ADDRESS:PORT for zone transfer over TLS (RFC 9103).
+		TLSListen []string `toml:"tls_listen"`
+		// TLS is the server's certificate there.
+		TLS keyPair `toml:"tls"`
 	} `toml:"dns"`
 
 	HTTP struct {
 		// Listen is ADDRESS:PORT; without TLS on loopback only.
 		Listen string `toml:"listen"`
-		TLS    struct {
-			Cert string `toml:"cert"` // PEM, the server's own certificate first
-			Key  string `toml:"key"`  // PEM
-		} `toml:"tls"`
+		// TLS is the server's certificate there.
+		TLS keyPair `toml:"tls"`
 	} `toml:"http"`
 
 	now func() time.Time
+}
+
+// keyPair are a certificate and its key. A running server notices when the
+// files change.
+type keyPair struct {
+	Cert string `toml:"cert"` // PEM, the server's own certificate first
+	Key  string `toml:"key"`  // PEM
+}
+
+// check wants both or none; listen says that they are needed.
+func (k keyPair) check(key string, listen bool) error {
+	switch {
+	case (k.Cert == "") != (k.Key == ""):
+		return fmt.Errorf("%s needs both cert and key", key)
+	case listen && k.Cert == "":
+		return cli.Misuse(fmt.Errorf("%s is missing", key), "give tls = {cert = ..., key = ...}")
+	}
+	return nil
 }
 
 // load finds, reads and checks the configuration.
@@ -60,7 +80,7 @@ func (p *program) load() (*settings, error) {
 	if err := config.Load(path, s); err != nil {
 		return nil, cli.Misuse(err, "")
 	}
-	for _, p := range []*string{&s.Editions, &s.EditionKeys, &s.ISPs, &s.State, &s.HTTP.TLS.Cert, &s.HTTP.TLS.Key} {
+	for _, p := range []*string{&s.Editions, &s.EditionKeys, &s.ISPs, &s.State, &s.DNS.TLS.Cert, &s.DNS.TLS.Key, &s.HTTP.TLS.Cert, &s.HTTP.TLS.Key} {
 		*p = config.Resolve(path, *p)
 	}
 	if err := s.check(); err != nil {
@@ -80,19 +100,27 @@ func (s *settings) check() error {
 			return fmt.Errorf("%s is missing", required.key)
 		}
 	}
-	if len(s.DNS.Listen) == 0 && s.HTTP.Listen == "" {
-		return errors.New("neither dns.listen nor http.listen: nothing would be served")
+	if len(s.DNS.Listen) == 0 && len(s.DNS.TLSListen) == 0 && s.HTTP.Listen == "" {
+		return errors.New("neither dns.listen nor dns.tls_listen nor http.listen: nothing would be served")
 	}
 	for _, listen := range s.DNS.Listen {
 		if loopback, err := isLoopback("dns.listen", listen); err != nil {
 			return err
 		} else if !loopback && !s.DNS.ClearText {
 			return cli.Misuse(fmt.Errorf("dns.listen: %s is beyond loopback", listen),
-				"plain DNS shows the list to everybody on the way; if the network is yours alone, say clear_text = true")
+				"plain DNS shows the list to everybody on the way: use tls_listen, or if the network is yours alone, say clear_text = true")
 		}
 	}
-	if (s.HTTP.TLS.Cert == "") != (s.HTTP.TLS.Key == "") {
-		return errors.New("http.tls needs both cert and key")
+	for _, listen := range s.DNS.TLSListen {
+		if _, err := isLoopback("dns.tls_listen", listen); err != nil {
+			return err
+		}
+	}
+	if err := s.DNS.TLS.check("dns.tls", len(s.DNS.TLSListen) > 0); err != nil {
+		return err
+	}
+	if err := s.HTTP.TLS.check("http.tls", false); err != nil {
+		return err
 	}
 	if s.HTTP.Listen != "" {
 		if loopback, err := isLoopback("http.listen", s.HTTP.Listen); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,8 +17,9 @@ import (
 
 type ispAdd struct {
 	*program
-	lists, addresses []string
-	json             bool
+	lists, addresses, notify []string
+	wave, cert               string
+	tlsOnly, json            bool
 }
 
 func newISPAdd(p *program) *cobra.Command {
@@ -29,13 +31,22 @@ func newISPAdd(p *program) *cobra.Command {
 transfers and a token for HTTP. They are shown this once; the token is not
 stored at all. A running server knows the ISP within a second.
 
+With --cert, the ISP is known by its client certificate as well when it asks
+over TLS (RFC 9103): by the public key in it, whoever signed it and however long
+it is valid. With --tls-only, DNS over TLS is all it may use.
+
 NAME is 1 to 63 of a-z, 0-9 and -, and is used once: a revoked ISP keeps it.`,
-		Example: `  vaernd isp add nordnet --list csam --address 192.0.2.0/24,2001:db8::53`,
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return o.run(args[0]) },
+		Example: `  vaernd isp add nordnet --list csam --address 192.0.2.0/24,2001:db8::53
+  vaernd isp add sudnet --cert sudnet.pem --tls-only --notify 192.0.2.53:53`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return o.run(args[0]) },
 	}
 	cmd.Flags().StringSliceVar(&o.lists, "list", nil, "`LISTS` it may fetch, separated by commas (may be left out if there is one)")
 	cmd.Flags().StringSliceVar(&o.addresses, "address", nil, "`ADDRESSES` or prefixes it asks from (default: any)")
+	cmd.Flags().StringSliceVar(&o.notify, "notify", nil, "`ADDRESS:PORT`s of its secondaries, to be told of new editions (RFC 1996)")
+	cmd.Flags().StringVar(&o.wave, "wave", "", "`WAVE` in which it gets an edition (default: the last)")
+	cmd.Flags().StringVar(&o.cert, "cert", "", "PEM `FILE` with its client certificate")
+	cmd.Flags().BoolVar(&o.tlsOnly, "tls-only", false, "refuse it on plain DNS")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: {name, tsig: {name, algorithm, secret}, token}")
 	return cmd
 }
@@ -45,9 +56,14 @@ func (o ispAdd) run(name string) error {
 	if err != nil {
 		return err
 	}
-	want := isp.ISP{Name: name}
+	want := isp.ISP{Name: name, Wave: o.wave, TLSOnly: o.tlsOnly}
 	if want.Lists, err = o.chosenLists(s); err != nil {
 		return err
+	}
+	if o.cert != "" {
+		if want.CertSHA256, err = readCertificate(o.cert); err != nil {
+			return err
+		}
 	}
 	for _, text := range o.addresses {
 		prefix, err := isp.ParseAddress(text)
@@ -56,14 +72,22 @@ func (o ispAdd) run(name string) error {
 		}
 		want.Addresses = append(want.Addresses, prefix)
 	}
+	for _, text := range o.notify {
+		target, err := isp.ParseNotify(text)
+		if err != nil {
+			return cli.Misuse(err, "names are not looked up: write the address and the port of one secondary")
+		}
+		want.Notify = append(want.Notify, target)
+	}
 	made, c, err := isp.Add(s.ISPs, want, s.now())
 	if err != nil {
 		return ispOutcome(err)
 	}
+	o.warnOfTLS(&made, s)
 	if o.json {
-		return cli.PrintJSON(o.stdout, credentialsJSON(name, c))
+		return cli.PrintJSON(o.stdout, credentialsJSON(&made, c))
 	}
-	return printCredentials(o.stdout, &made, c, s)
+	return printCredentials(o.stdout, fmt.Sprintf("ISP %s may fetch %s.", name, strings.Join(made.Lists, ", ")), &made, c, s)
 }
 
 // chosenLists are those of --list, or the only one there is. Before anything is
@@ -101,28 +125,29 @@ func either(text, other string) string {
 	return text
 }
 
-func credentialsJSON(name string, c isp.Credentials) any {
+func credentialsJSON(i *isp.ISP, c isp.Credentials) any {
 	type tsig struct {
 		Name      string `json:"name"`
 		Algorithm string `json:"algorithm"`
 		Secret    string `json:"secret"`
 	}
 	return struct {
-		Name  string `json:"name"`
-		TSIG  tsig   `json:"tsig"`
-		Token string `json:"token"`
-	}{name, tsig{c.TSIG.Name, c.TSIG.Algorithm, c.TSIG.Secret.Base64()}, c.Token}
+		Name  string    `json:"name"`
+		TSIG  tsig      `json:"tsig"`
+		Token string    `json:"token"`
+		Until time.Time `json:"previous_until,omitzero"`
+	}{i.Name, tsig{c.TSIG.Name, c.TSIG.Algorithm, c.TSIG.Secret.Base64()}, c.Token, i.Previous.Until}
 }
 
 // printCredentials shows the secrets and how they are used by programs that
 // ISPs have. The token stands in a file for curl: other users of a machine can
 // read what is on a command line.
-func printCredentials(w io.Writer, i *isp.ISP, c isp.Credentials, s *settings) error {
+func printCredentials(w io.Writer, head string, i *isp.ISP, c isp.Credentials, s *settings) error {
 	scheme := "http"
 	if s.HTTP.TLS.Cert != "" {
 		scheme = "https"
 	}
-	_, err := fmt.Fprintf(w, `ISP %[1]s may fetch %[2]s.
+	_, err := fmt.Fprintf(w, `%[2]s
 These secrets are shown this once. Hand them over on a safe way.
 
 TSIG key       %[3]s
@@ -139,10 +164,10 @@ key "%[3]s" {
 # curl: the next line alone in the file %[1]s.header, mode 0600, then
 #   curl --fail --compressed --header @%[1]s.header %[7]s://%[8]s/v1/%[9]s/domains.txt
 Authorization: Bearer %[6]s
-`, i.Name, strings.Join(i.Lists, ", "), c.TSIG.Name, c.TSIG.Algorithm, c.TSIG.Secret.Base64(), c.Token,
+`, i.Name, head, c.TSIG.Name, c.TSIG.Algorithm, c.TSIG.Secret.Base64(), c.Token,
 		scheme, either(s.HTTP.Listen, "HOST"), i.Lists[0])
 	if err != nil {
-		return errors.Join(err, errors.New("the credentials were not shown; revoke the ISP"))
+		return errors.Join(err, errors.New("the credentials were not shown; rotate them"))
 	}
 	return nil
 }

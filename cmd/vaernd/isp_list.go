@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"text/tabwriter"
 
@@ -27,7 +26,7 @@ error; the others are listed all the same.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return o.run() },
 	}
-	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: [{name, lists, addresses, created, revoked, tsig: {name, algorithm}}]")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: [{name, lists, addresses, notify, wave, tls_only, created, revoked, tsig: {name, algorithm}, cert_sha256, previous: {until, ...}}]")
 	return cmd
 }
 
@@ -42,7 +41,7 @@ func (o ispList) run() error {
 	}
 	all := make([]ispJSON, 0, len(table.ISPs))
 	for n := range table.ISPs {
-		all = append(all, describe(&table.ISPs[n]))
+		all = append(all, describe(&table.ISPs[n], s.now()))
 	}
 	if o.json {
 		err = cli.PrintJSON(o.stdout, all)
@@ -54,21 +53,38 @@ func (o ispList) run() error {
 
 func (o ispList) print(all []ispJSON) error {
 	w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "NAME\tLISTS\tADDRESSES\tSINCE\tSTATE")
+	_, _ = fmt.Fprintln(w, "NAME\tLISTS\tADDRESSES\tNOTIFY\tWAVE\tTLS\tSINCE\tSTATE")
 	for _, i := range all {
 		state := "in force"
-		if i.Revoked != nil {
+		switch {
+		case i.Revoked != nil:
 			state = "revoked " + i.Revoked.Format("2006-01-02 15:04")
+		case i.Previous != nil:
+			state = "in force, old credentials until " + i.Previous.Until.Format("2006-01-02 15:04")
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", i.Name, strings.Join(i.Lists, ","), addressText(i.Addresses), i.Created.Format("2006-01-02"), state)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", i.Name, strings.Join(i.Lists, ","), joined(i.Addresses, "any"),
+			joined(i.Notify, "-"), either(i.Wave, "-"), i.tls(), i.Created.Format("2006-01-02"), state)
 	}
 	return w.Flush()
 }
 
-func addressText(all []netip.Prefix) string {
+// tls says in a word what TLS is to an ISP.
+func (i ispJSON) tls() string {
+	switch {
+	case i.TLSOnly && i.Cert != "":
+		return "only,cert"
+	case i.TLSOnly:
+		return "only"
+	case i.Cert != "":
+		return "cert"
+	}
+	return "-"
+}
+
+func joined[T fmt.Stringer](all []T, none string) string {
 	var text []string
 	for _, a := range all {
 		text = append(text, a.String())
 	}
-	return either(strings.Join(text, ","), "any")
+	return either(strings.Join(text, ","), none)
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,7 +27,7 @@ func newISPShow(p *program) *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE:  func(_ *cobra.Command, args []string) error { return o.run(args[0]) },
 	}
-	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: {name, lists, addresses, created, revoked, tsig: {name, algorithm}}")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: {name, lists, addresses, notify, wave, tls_only, created, revoked, tsig: {name, algorithm}, cert_sha256, previous: {until, ...}}")
 	return cmd
 }
 
@@ -38,18 +40,40 @@ func (o ispShow) run(name string) error {
 	if err != nil {
 		return ispOutcome(err)
 	}
+	d := describe(&i, s.now())
 	if o.json {
-		return cli.PrintJSON(o.stdout, describe(&i))
+		return cli.PrintJSON(o.stdout, d)
 	}
-	_, err = fmt.Fprintf(o.stdout, "name       %s\nlists      %s\naddresses  %s\ncreated    %s\n",
-		i.Name, strings.Join(i.Lists, ", "), addressText(i.Addresses), i.Created.Format(time.RFC3339))
-	if err != nil {
-		return err
+	return d.print(o.stdout)
+}
+
+func (i ispJSON) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	line := func(what, says string) {
+		if says != "" {
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", what, says)
+		}
 	}
-	if i.Revoked.IsZero() {
-		_, err = fmt.Fprintf(o.stdout, "TSIG key   %s, %s\n", i.TSIG.Name, i.TSIG.Algorithm)
-	} else {
-		_, err = fmt.Fprintf(o.stdout, "revoked    %s\n", i.Revoked.Format(time.RFC3339))
+	line("name", i.Name)
+	line("lists", strings.Join(i.Lists, ", "))
+	line("addresses", joined(i.Addresses, "any"))
+	line("notify", joined(i.Notify, ""))
+	line("wave", i.Wave)
+	if i.TLSOnly {
+		line("DNS", "over TLS only")
 	}
-	return err
+	line("created", i.Created.Format(time.RFC3339))
+	if i.Revoked != nil {
+		line("revoked", i.Revoked.Format(time.RFC3339))
+	}
+	if i.TSIG != nil {
+		line("TSIG key", i.TSIG.Name+", "+i.TSIG.Algorithm)
+	}
+	line("cert SHA-256", i.Cert)
+	if p := i.Previous; p != nil {
+		line("until", p.Until.Format(time.RFC3339)+" also:")
+		line("  TSIG key", p.TSIG.Name+", "+p.TSIG.Algorithm)
+		line("  cert SHA-256", p.Cert)
+	}
+	return w.Flush()
 }

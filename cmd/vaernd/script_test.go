@@ -23,6 +23,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", "atexit_sleep_ms=20") // a second, else, at the end of each of hundreds of programs
+			env.Setenv("PATH", peers.PATH(t))
 			env.Setenv("ADMIN", fmt.Sprintf("127.0.0.1:%d", peers.FreePort(t)))
 			return nil
 		},

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,8 @@ type server struct {
 	dns      *dnsfeed.Server
 	http     *http.Server
 	admin    *http.Server
+	dnsCert  *certificate // nil: not over TLS
+	httpCert *certificate // nil: in the clear
 }
 
 func serve(ctx context.Context, p *program) error {
@@ -72,6 +75,17 @@ func serve(ctx context.Context, p *program) error {
 	v.admin = newAdmin(v.feed, served, log)
 	v.feed.dns, v.feed.http = v.dns, handler
 
+	if len(s.DNS.TLSListen) > 0 {
+		if v.dnsCert, err = loadCertificate("dns.tls", s.DNS.TLS, log); err != nil {
+			return err
+		}
+	}
+	if s.HTTP.TLS.Cert != "" {
+		if v.httpCert, err = loadCertificate("http.tls", s.HTTP.TLS, log); err != nil {
+			return err
+		}
+		v.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: v.httpCert.get}
+	}
 	sockets, err := v.listen(ctx)
 	if err != nil {
 		return err
@@ -85,13 +99,13 @@ func serve(ctx context.Context, p *program) error {
 
 // sockets are what the server answers on.
 type sockets struct {
-	tcp         []net.Listener
+	tcp, tls    []net.Listener
 	udp         []net.PacketConn
 	http, admin net.Listener
 }
 
 func (s *sockets) close() (err error) {
-	for _, l := range append(s.tcp, s.http, s.admin) {
+	for _, l := range slices.Concat(s.tcp, s.tls, []net.Listener{s.http, s.admin}) {
 		if l != nil {
 			err = errors.Join(err, l.Close())
 		}
@@ -118,12 +132,16 @@ func (v *server) listen(ctx context.Context) (s *sockets, err error) {
 		s.tcp, s.udp = append(s.tcp, tcp), append(s.udp, udp)
 	}
 	var lc net.ListenConfig
+	for _, address := range v.settings.DNS.TLSListen {
+		l, err := lc.Listen(ctx, "tcp", address)
+		if err != nil {
+			return s, fmt.Errorf("listen for DNS over TLS: %w", err)
+		}
+		s.tls = append(s.tls, l)
+	}
 	if v.settings.HTTP.Listen != "" {
 		if s.http, err = lc.Listen(ctx, "tcp", v.settings.HTTP.Listen); err != nil {
 			return s, fmt.Errorf("listen for HTTP: %w", err)
-		}
-		if v.http.TLSConfig, err = v.settings.tlsConfig(); err != nil {
-			return s, err
 		}
 	}
 	if v.settings.Admin != "" {
@@ -154,18 +172,6 @@ func listenDNS(ctx context.Context, address string) (net.Listener, net.PacketCon
 	}
 }
 
-// tlsConfig returns nil if HTTP is to be spoken in the clear.
-func (s *settings) tlsConfig() (*tls.Config, error) {
-	if s.HTTP.TLS.Cert == "" {
-		return nil, nil
-	}
-	cert, err := tls.LoadX509KeyPair(s.HTTP.TLS.Cert, s.HTTP.TLS.Key)
-	if err != nil {
-		return nil, cli.Misuse(fmt.Errorf("read http.tls: %w", err), "cert and key are PEM files that belong together")
-	}
-	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
-}
-
 // run serves until ctx ends, which is done, or a socket is of no more use,
 // which is a failure.
 func (v *server) run(ctx context.Context, s *sockets, watch func(context.Context)) error {
@@ -182,9 +188,17 @@ func (v *server) run(ctx context.Context, s *sockets, watch func(context.Context
 		part("dns", func() error { return v.dns.ServeTCP(ctx, s.tcp[i]) })
 		part("dns", func() error { return v.dns.ServeUDP(ctx, s.udp[i]) })
 	}
+	for _, l := range s.tls {
+		part("dns over tls", func() error { return v.dns.ServeTLS(ctx, l, v.dnsCert.current) })
+	}
 	part("http", func() error { return serveHTTP(v.http, s.http) })
 	part("admin", func() error { return serveHTTP(v.admin, s.admin) })
 	all.Go(func() { watch(ctx) })
+	for _, c := range []*certificate{v.dnsCert, v.httpCert} {
+		if c != nil {
+			all.Go(func() { every(ctx, c.refresh) })
+		}
+	}
 	v.log.Info("ready", s.addresses()...)
 
 	<-ctx.Done()
@@ -216,11 +230,14 @@ func serveHTTP(h *http.Server, l net.Listener) error {
 
 // addresses are those really bound, for the log: a port 0 was chosen by now.
 func (s *sockets) addresses() (attrs []any) {
-	dns := []string{}
-	for _, l := range s.tcp {
-		dns = append(dns, l.Addr().String())
+	bound := func(all []net.Listener) []string {
+		addrs := []string{}
+		for _, l := range all {
+			addrs = append(addrs, l.Addr().String())
+		}
+		return addrs
 	}
-	attrs = append(attrs, "version", version, "dns", dns)
+	attrs = append(attrs, "version", version, "dns", bound(s.tcp), "dns_tls", bound(s.tls))
 	if s.http != nil {
 		attrs = append(attrs, "http", s.http.Addr().String())
 	}
