@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// How many messages go to the kernel, or into TLS, in one call.
+// How many messages go to the kernel, or into TLS, in one call. For TLS they are
+// put together in memory, which each transfer has until its client took them.
 const (
 	batch    = 16
-	batchTLS = 16
+	batchTLS = 4
 )
 
 // transfer is an answer of many messages on its way to one client: the full
@@ -41,9 +42,9 @@ func (s *Server) send(c *conn, t *transfer, p peer) (sent int64, err error) {
 	defer runtime.KeepAlive(image) // its pages, see MapImage
 
 	began := s.clock()
+	batch, write := c.writer()
 	scratch := make([]byte, 0, len(t.query.question)+ednsLen+batch*(2+headerLen+t.signer.size()))
 	parts := make([][]byte, 0, 3*batch)
-	write := c.writer()
 	access, end := t.access, began
 	for i := 0; i < len(t.messages); i += batch {
 		if now := s.access.Load(); now != access {
@@ -77,18 +78,19 @@ func (s *Server) send(c *conn, t *transfer, p peer) (sent int64, err error) {
 	return sent, nil
 }
 
-// writer returns what writes the parts of messages. Over TCP the kernel takes
-// them from where they are; for TLS they are put together first, or each part
-// would be a record of its own.
-func (c *conn) writer() func(parts [][]byte) (int64, error) {
+// writer returns what writes the parts of a batch of messages, and how many
+// messages that should be. Over TCP the kernel takes them from where they are;
+// for TLS they are put together first, or each part would be a record of its
+// own.
+func (c *conn) writer() (messages int, write func(parts [][]byte) (int64, error)) {
 	if c.stream == c.Conn {
-		return func(parts [][]byte) (int64, error) {
+		return batch, func(parts [][]byte) (int64, error) {
 			buffers := net.Buffers(parts)
 			return buffers.WriteTo(c.Conn)
 		}
 	}
 	var whole []byte
-	return func(parts [][]byte) (int64, error) {
+	return batchTLS, func(parts [][]byte) (int64, error) {
 		whole = whole[:0]
 		for _, p := range parts {
 			whole = append(whole, p...)

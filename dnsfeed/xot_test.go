@@ -11,7 +11,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -307,12 +306,11 @@ func TestXT2_AccessMatrix(t *testing.T) {
 					if k.key != nil && !verified {
 						rcode = dns.RcodeNotAuth
 					}
-					m := ts.refusal(what, raw, reply, rcode)
+					ts.refusal(what, raw, reply, rcode)
 					// The octets of a refusal are the header and the question.
 					if k.key == nil && !bytes.Equal(reply[12:], r.raw[12:len(reply)]) || len(reply) > len(raw) {
 						t.Errorf("%s: a refusal of other octets", what)
 					}
-					_ = m
 				}
 				if verified {
 					ts.signedBy(reply, *k.key, mac)
@@ -486,7 +484,7 @@ func TestXT2_AccessLostInMidTransfer(t *testing.T) {
 			if c.signs {
 				key = &p.one.Key
 			}
-			first := ts.start(conn, key)
+			ts.start(conn, key)
 			ts.grant(c.then...)
 			messages, err := 1, error(nil)
 			for messages < large().Messages() && err == nil {
@@ -494,7 +492,6 @@ func TestXT2_AccessLostInMidTransfer(t *testing.T) {
 					messages++
 				}
 			}
-			_ = first
 			if c.goes {
 				if messages != large().Messages() {
 					t.Errorf("ended after %d messages: %v", messages, err)
@@ -507,6 +504,22 @@ func TestXT2_AccessLostInMidTransfer(t *testing.T) {
 			}
 			ts.awaitLog("result=revoked")
 		})
+	}
+}
+
+// TS9: a key that is removed between the request and the first message.
+func TestTS9_KeyRemovedBeforeTheFirstMessage(t *testing.T) {
+	ts := startServer(t)
+	raw, _ := signed(ask(ispOne.Zones[0], dns.TypeAXFR), signing{key: ispOne.Key})
+	from := peer{transport: overTCP}
+	out := ts.answer(raw, from)
+	ts.grant(ispTwo)
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	go func() { _, _ = io.Copy(io.Discard, far) }()
+	if sent, err := ts.send(&conn{Conn: near, stream: near}, out.transfer, from); sent != 0 || !errors.Is(err, errRevoked) {
+		t.Errorf("sent %d, %v", sent, err)
 	}
 }
 
@@ -749,5 +762,4 @@ func TestNewAccessRefusesSharedCertificates(t *testing.T) {
 	if m := a.admit(nil, peer{transport: overTLS, pin: new(Pin)}); m != nil {
 		t.Error("no pin is a pin")
 	}
-	_ = fmt.Sprint(p.one.Pin)
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -320,12 +319,8 @@ func TestHTTPS(t *testing.T) {
 	e := a.publish(time.Now(), "one.example")
 	d := configure(t, dir, "")
 	c := d.addISP("nordnet")
-	selfSigned(t, dir)
-	f, err := os.OpenFile(d.config, os.O_APPEND|os.O_WRONLY, 0)
-	if err == nil {
-		_, err = f.WriteString("tls = {cert = \"cert.pem\", key = \"key.pem\"}\n")
-	}
-	if err = errors.Join(err, f.Close(), os.WriteFile(filepath.Join(dir, "header"), []byte("Authorization: Bearer "+c.Token), 0o600)); err != nil {
+	d.overTLS()
+	if err := os.WriteFile(filepath.Join(dir, "header"), []byte("Authorization: Bearer "+c.Token), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d.command(cli.Done, "check")
@@ -340,7 +335,7 @@ func TestHTTPS(t *testing.T) {
 }
 
 // selfSigned writes cert.pem and key.pem for 127.0.0.1.
-func selfSigned(t *testing.T, dir string) {
+func selfSigned(t testing.TB, dir string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

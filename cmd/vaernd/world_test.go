@@ -108,6 +108,7 @@ type daemon struct {
 	t                testing.TB
 	dir, config      string
 	dns, http, admin string
+	xot              string // where DNS is spoken over TLS, if it is
 	stop             func() int
 	mu               sync.Mutex
 	log              bytes.Buffer
@@ -127,6 +128,21 @@ func configure(t testing.TB, dir, more string) *daemon {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// overTLS makes DNS and HTTP listen with dir/cert.pem, too.
+func (d *daemon) overTLS() {
+	d.t.Helper()
+	selfSigned(d.t, d.dir)
+	text, err := os.ReadFile(d.config)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	const tls = "tls = {cert = \"cert.pem\", key = \"key.pem\"}\n"
+	with := strings.Replace(string(text), "[http]\n", "tls_listen = [\"127.0.0.1:0\"]\n"+tls+"[http]\n"+tls, 1)
+	if err := os.WriteFile(d.config, []byte(with), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // start runs "vaernd serve" until the test ends, and waits until it is ready.
@@ -163,9 +179,13 @@ func (d *daemon) follow(r io.Reader, ready chan struct{}) {
 		var line struct {
 			Msg, HTTP, Admin string
 			DNS              []string
+			XoT              []string `json:"dns_tls"`
 		}
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
 			d.dns, d.http, d.admin = line.DNS[0], line.HTTP, line.Admin
+			if len(line.XoT) > 0 {
+				d.xot = line.XoT[0]
+			}
 			close(ready)
 		}
 	}
@@ -196,8 +216,13 @@ type credentials struct {
 
 func (d *daemon) addISP(args ...string) (c credentials) {
 	d.t.Helper()
-	out := d.command(0, append([]string{"isp", "add", "--json"}, args...)...)
-	if err := json.Unmarshal([]byte(out), &c); err != nil {
+	return d.credentials(append([]string{"isp", "add", "--json"}, args...)...)
+}
+
+// credentials runs a command that prints some.
+func (d *daemon) credentials(args ...string) (c credentials) {
+	d.t.Helper()
+	if err := json.Unmarshal([]byte(d.command(0, args...)), &c); err != nil {
 		d.t.Fatal(err)
 	}
 	return c
