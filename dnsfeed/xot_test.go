@@ -730,17 +730,36 @@ func TestXT_Stop(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- ts.ServeTLS(ctx, ln, s.cert.Load) }()
-	idle, busy := s.secure(s.client(p.certOne)), s.secure(s.client(p.certOne))
+	under, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer under.Close()
+	_ = under.SetDeadline(time.Now().Add(10 * time.Second))
+	counter := &counted{Conn: under}
+	idle, busy := tls.Client(counter, s.client(p.certOne)), s.secure(s.client(p.certOne))
 	s.exchange(idle, ask(p.one.Zones[0], dns.TypeSOA))
-	first := s.start(busy, &p.one.Key)
+	first, before := s.start(busy, &p.one.Key), counter.octets
 	stop()
-	if _, err := idle.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		t.Errorf("idle connection: %v", err)
+	if _, err := idle.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || counter.octets == before {
+		t.Errorf("idle connection: %v, close_notify of %d octets", err, counter.octets-before)
 	}
 	skim(t, io.MultiReader(bytes.NewReader(frame(first)), busy), large())
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// counted counts what is read.
+type counted struct {
+	net.Conn
+	octets int
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.octets += n
+	return n, err
 }
 
 func TestNewAccessRefusesSharedCertificates(t *testing.T) {
