@@ -10,10 +10,11 @@ import (
 type NamedConfig struct {
 	Zone      string // the policy zone
 	Primary   string // ADDR:PORT
-	KeyName   string // TSIG
+	KeyName   string // TSIG; empty: none
 	Algorithm string // hmac-sha256 and so on
 	Secret    string // base64
 	Upstream  string // the Addr of an Upstream
+	TLS       *TLS   // nil: it asks its primary in the clear
 }
 
 // StartNamed starts BIND as a resolver that transfers a policy zone and applies it; it is a secondary of the zone as any.
@@ -24,11 +25,37 @@ func StartNamed(t testing.TB, c NamedConfig) *Secondary {
 	primary, primaryPort := split(t, c.Primary)
 	upstream, upstreamPort := split(t, c.Upstream)
 	conf := write(t, dir, "named.conf", fill(namedConf,
+		"{credentials}", c.credentials(), "{with}", c.with(),
 		"{dir}", dir, "{port}", port, "{zone}", c.Zone,
 		"{primary}", primary, "{primary port}", primaryPort,
-		"{key}", c.KeyName, "{algorithm}", c.Algorithm, "{secret}", c.Secret,
 		"{upstream}", upstream, "{upstream port}", upstreamPort))
 	return &Secondary{start(t, dir, addr, "named", "-g", "-4", "-n", "1", "-c", conf), dns.Fqdn(c.Zone)}
+}
+
+// credentials are the blocks for its key and its certificate.
+func (c NamedConfig) credentials() (text string) {
+	if c.KeyName != "" {
+		text = fill(`key "{key}" { algorithm {algorithm}; secret "{secret}"; };`, "{key}", c.KeyName, "{algorithm}", c.Algorithm, "{secret}", c.Secret)
+	}
+	if c.TLS != nil {
+		text += fill("\ntls primary { ca-file \"{ca}\"; remote-hostname \"{name}\"; ", "{ca}", c.TLS.CA, "{name}", c.TLS.Name)
+		if c.TLS.Cert != "" {
+			text += fill(`cert-file "{cert}"; key-file "{key}"; `, "{cert}", c.TLS.Cert, "{key}", c.TLS.Key)
+		}
+		text += "};"
+	}
+	return text
+}
+
+// with says which of them it uses.
+func (c NamedConfig) with() (text string) {
+	if c.KeyName != "" {
+		text = ` key "` + c.KeyName + `"`
+	}
+	if c.TLS != nil {
+		text += " tls primary"
+	}
+	return text
 }
 
 // Forward only, nothing validated, no trust anchor fetched: it asks nobody but the upstream. By itself BIND would apply a
@@ -54,10 +81,10 @@ options {
 	response-policy { zone "{zone}"; } min-update-interval 0 qname-wait-recurse no;
 };
 controls { };
-key "{key}" { algorithm {algorithm}; secret "{secret}"; };
+{credentials}
 zone "{zone}" {
 	type secondary;
-	primaries { {primary} port {primary port} key "{key}"; };
+	primaries { {primary} port {primary port}{with}; };
 	file "policy.zone";
 	masterfile-format text;
 	allow-notify { 127.0.0.0/8; };
