@@ -2,11 +2,16 @@ package dnsfeed
 
 import (
 	"crypto/tls"
-	"os"
-	"path/filepath"
+	"encoding/base64"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/vaern/vaern/internal/peers"
 )
 
 // XT1, XT2: dig and kdig take transfers over TLS, and check our certificate
@@ -20,11 +25,7 @@ func TestXT2_DigAndKdigOverTLS(t *testing.T) {
 	ts.publish(image)
 	want := expected(t, testZone(), 500, set)
 	slices.Sort(want)
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	cert, _ := writeCert(t, *ts.cert.Load())
-	if err := os.Link(cert, ca); err != nil {
-		t.Fatal(err)
-	}
+	ca, _ := writeCert(t, *ts.cert.Load())
 	zone := p.one.Zones[0]
 	for _, c := range []struct {
 		what    string
@@ -81,5 +82,43 @@ func TestXT2_DigAndKdigOverTLS(t *testing.T) {
 		if out := ts.dig(tool, p.one.Key, "+tls", "+tls-ca="+other, "+tls-hostname="+serverName, zone, "AXFR"); strings.Contains(out, "CNAME") {
 			t.Errorf("%s trusts anybody", tool)
 		}
+	}
+}
+
+// XT2: BIND follows the zone over TLS by its certificate alone, by TSIG, and by
+// both, and blocks what is listed.
+func TestXT2_NamedOverTLS(t *testing.T) {
+	p := newPinned()
+	p.one.TLSOnly = true
+	ts := startTLS(t, []Client{p.one, p.two})
+	ca, _ := writeCert(t, *ts.cert.Load())
+	cert, key := writeCert(t, p.certOne)
+	up := peers.StartUpstream(t, map[string]string{"stop.police.example.": "192.0.2.99", "good.example.": "192.0.2.1"})
+	start := func(signs, shows bool) *peers.Daemon {
+		c := peers.NamedConfig{Zone: p.one.Zones[0], Primary: ts.addr, Upstream: up.Addr, TLS: &peers.TLS{CA: ca, Name: serverName}}
+		if signs {
+			c.KeyName, c.Algorithm, c.Secret = p.one.Key.Name, "hmac-sha256", base64.StdEncoding.EncodeToString(p.one.Key.Secret)
+		}
+		if shows {
+			c.TLS.Cert, c.TLS.Key = cert, key
+		}
+		return peers.StartNamed(t, c)
+	}
+	named := map[string]*peers.Daemon{"certificate": start(false, true), "TSIG": start(true, false), "both": start(true, true)}
+	for what, d := range named {
+		t.Run(what, func(t *testing.T) {
+			peers.Await(t, d.Addr, "www.secretbad.example.", dns.TypeA, peers.Answers("192.0.2.99"))
+			peers.Await(t, d.Addr, "good.example.", dns.TypeA, peers.Answers("192.0.2.1"))
+		})
+	}
+	nobody := start(false, false)
+	ts.awaitLog(`reason="no credential, or one each of two clients" isp="" transport=tls`)
+	peers.Await(t, nobody.Addr, p.one.Zones[0], dns.TypeSOA, peers.HasRcode(dns.RcodeServerFailure))
+	// Each line is written when its client may have all of the zone.
+	for deadline := time.Now().Add(10 * time.Second); strings.Count(ts.log.String(), "result=complete") < 3 && time.Now().Before(deadline); {
+		runtime.Gosched()
+	}
+	if log := ts.log.String(); strings.Count(log, "result=complete") != 3 || strings.Contains(log, "transport=tcp") {
+		t.Errorf("transfers: %s", log)
 	}
 }
