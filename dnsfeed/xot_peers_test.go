@@ -94,7 +94,7 @@ func TestXT2_NamedOverTLS(t *testing.T) {
 	ca, _ := writeCert(t, *ts.cert.Load())
 	cert, key := writeCert(t, p.certOne)
 	up := peers.StartUpstream(t, map[string]string{"stop.police.example.": "192.0.2.99", "good.example.": "192.0.2.1"})
-	start := func(signs, shows bool) *peers.Daemon {
+	start := func(signs, shows bool) *peers.Secondary {
 		c := peers.NamedConfig{Zone: p.one.Zones[0], Primary: ts.addr, Upstream: up.Addr, TLS: &peers.TLS{CA: ca, Name: serverName}}
 		if signs {
 			c.KeyName, c.Algorithm, c.Secret = p.one.Key.Name, "hmac-sha256", base64.StdEncoding.EncodeToString(p.one.Key.Secret)
@@ -104,7 +104,7 @@ func TestXT2_NamedOverTLS(t *testing.T) {
 		}
 		return peers.StartNamed(t, c)
 	}
-	named := map[string]*peers.Daemon{"certificate": start(false, true), "TSIG": start(true, false), "both": start(true, true)}
+	named := map[string]*peers.Secondary{"certificate": start(false, true), "TSIG": start(true, false), "both": start(true, true)}
 	for what, d := range named {
 		t.Run(what, func(t *testing.T) {
 			peers.Await(t, d.Addr, "www.secretbad.example.", dns.TypeA, peers.Answers("192.0.2.99"))
@@ -120,5 +120,35 @@ func TestXT2_NamedOverTLS(t *testing.T) {
 	}
 	if log := ts.log.String(); strings.Count(log, "result=complete") != 3 || strings.Contains(log, "transport=tcp") {
 		t.Errorf("transfers: %s", log)
+	}
+}
+
+// XT2: NSD, which shows no certificate, follows the zone with TSIG over TLS.
+func TestXT2_NSDOverTLS(t *testing.T) {
+	p := newPinned()
+	p.one.TLSOnly = true
+	ts := startTLS(t, []Client{p.one})
+	ca, _ := writeCert(t, *ts.cert.Load())
+	set := testSet(t, manyNames(500)...)
+	image, _ := makeImage(t, testZone(), 500, set)
+	ts.publish(image)
+	nsd := peers.StartNSDSecondary(t, peers.SecondaryConfig{
+		Zone: p.one.Zones[0], Primary: ts.addr, KeyName: p.one.Key.Name, Algorithm: "hmac-sha256",
+		Secret: base64.StdEncoding.EncodeToString(p.one.Key.Secret), TLS: &peers.TLS{CA: ca, Name: serverName},
+	})
+	peers.Await(t, nsd.Addr, p.one.Zones[0], dns.TypeSOA, peers.HasRcode(dns.RcodeSuccess))
+	records, err := nsd.Records()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := texts(records), expected(t, testZone(), 500, set)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d records, want %d, or others", len(got), len(want))
+	}
+	ts.awaitLog("type=axfr transport=tls")
+	if strings.Contains(ts.log.String(), "transport=tcp") {
+		t.Error("it came in the clear as well")
 	}
 }

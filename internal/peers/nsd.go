@@ -32,7 +32,14 @@ func StartNSDSecondary(t testing.TB, c SecondaryConfig) *Secondary {
 	dir, addr := daemonDir(t)
 	host, port := split(t, addr)
 	primary, primaryPort := split(t, c.Primary)
+	bundle, auth, with := "", "", ""
+	if c.TLS != nil {
+		bundle = fill(`tls-cert-bundle: "{ca}"`, "{ca}", c.TLS.CA)
+		auth = fill("tls-auth:\n\tname: primary\n\tauth-domain-name: \"{name}\"", "{name}", c.TLS.Name)
+		with = " primary"
+	}
 	conf := write(t, dir, "nsd.conf", fill(nsdServer+nsdSecondary,
+		"{bundle}", bundle, "{auth}", auth, "{with}", with,
 		"{dir}", dir, "{address}", host+"@"+port, "{zone}", dns.Fqdn(c.Zone),
 		"{primary}", primary+"@"+primaryPort,
 		"{key}", c.KeyName, "{algorithm}", c.Algorithm, "{secret}", c.Secret))
@@ -70,10 +77,13 @@ zone:
 `
 
 const nsdSecondary = `
+{auth}
+server:
+	{bundle}
 zone:
 	name: "{zone}"
 	zonefile: "policy.zone"
-	request-xfr: {primary} {key}
+	request-xfr: {primary} {key}{with}
 	allow-notify: 127.0.0.0/8 NOKEY
 	allow-notify: 127.0.0.0/8 {key}
 	provide-xfr: 127.0.0.0/8 NOKEY
