@@ -24,11 +24,16 @@
 // whole, at any time. A transfer keeps the image that it began with.
 //
 // A client is known by the TSIG key that signs its request (RFC 8945:
-// hmac-sha256, -sha384 or -sha512, whole MACs, at most 300 seconds old), and
-// by its address if the table says so. About its own zones it gets
+// hmac-sha256, -sha384 or -sha512, whole MACs, at most 300 seconds old); or
+// over TLS (RFC 9103: TLS 1.3 with the ALPN "dot") by the public key of its
+// certificate, and then nothing is signed; or by both, which have to be of one
+// client. A certificate of nobody counts as none. The table may also say from
+// which addresses it asks, and that it may use TLS only. Each request is looked
+// at by itself: what a client lost since it connected, it can not use any more,
+// and a transfer that runs ends with its next batch. About its own zones it gets
 //
-//   - SOA and NS of the apex, over UDP and TCP;
-//   - AXFR over TCP (RFC 5936);
+//   - SOA and NS of the apex, over UDP, TCP and TLS;
+//   - AXFR over TCP and TLS (RFC 5936);
 //   - IXFR (RFC 1995): one SOA if it is up to date, the difference from any
 //     version that is kept, condensed to one, else the full zone, also if that
 //     is shorter; over UDP the difference if it is ready and fits, else one SOA.
@@ -39,7 +44,8 @@
 //
 // Everything else is REFUSED without data, in the same words whether a zone
 // is foreign or absent, a name is listed or not, the opcode is NOTIFY or
-// UPDATE. A TSIG that does not verify is NOTAUTH, what cannot be read is
+// UPDATE, or all that is missing is TLS. A client with too many transfers at
+// once gets SERVFAIL for one more. A TSIG that does not verify is NOTAUTH, what cannot be read is
 // FORMERR; an unauthenticated reply over UDP is never longer than the request.
 // A reply is signed if, and only if, the MAC of its request was right.
 //

@@ -22,7 +22,7 @@ func newCheck(p *program) *cobra.Command {
 		Use:   "check",
 		Short: "Check configuration, keys, ISPs and editions",
 		Long: `Check what "vaernd serve" would find: the configuration (exit status 2 if it is
-wrong), the edition keys, the certificate, every ISP's file, and the published
+wrong), the edition keys, the certificates, every ISP's file, and the published
 edition of every list with all its files (exit status 1 if something is wrong
 with them). Nothing is changed, and no port is taken.`,
 		Args: cobra.NoArgs,

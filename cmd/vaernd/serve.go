@@ -27,8 +27,8 @@ func newServe(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Serve editions to ISPs",
-		Long: `Serve editions to ISPs until SIGTERM or SIGINT. New editions and changes of ISPs
-take effect within a second. An edition that is not signed by an edition key, is
+		Long: `Serve editions to ISPs until SIGTERM or SIGINT. New editions, changes of ISPs and
+new certificates of the server take effect within a second. An edition that is not signed by an edition key, is
 of another environment, or is not a successor of the one being served, is
 refused and logged, and the one being served goes on. So does one that expires.
 
