@@ -21,6 +21,11 @@ type policyZone struct {
 // exampleZone is the zone of the configuration that init writes.
 var exampleZone = policyZone{zone, stopHost, "hostmaster.police.example.", []string{"ns1.police.example."}, 60}
 
+// equal says whether two zones are the same but for their names.
+func (z policyZone) equal(o policyZone) bool {
+	return z.name == o.name && z.target == o.target && z.hostmaster == o.hostmaster && z.ttl == o.ttl && slices.Equal(z.ns, o.ns)
+}
+
 // trigger is what may stand before the zone's name: letters, digits, hyphens; an asterisk only as the first label.
 var trigger = regexp.MustCompile(`^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$`)
 
