@@ -52,6 +52,7 @@ func newChanging(t testing.TB, lot *rand.Rand) *changing {
 	c := &changing{t: t, lot: lot, policy: exampleZone, units: map[target]bool{}}
 	c.policy.ns = slices.Clone(c.policy.ns)
 	few := change{"a few", func(c *changing) { c.remove(1 + lot.IntN(5)); c.addNew(1 + lot.IntN(15)) }}
+	settings := change{"settings", func(c *changing) { c.settings.draw(c.lot)(&c.policy) }}
 	c.changes.all = []change{
 		{"nothing", func(*changing) {}},
 		{"one more", func(c *changing) { c.addNew(1) }},
@@ -67,7 +68,7 @@ func newChanging(t testing.TB, lot *rand.Rand) *changing {
 		{"ebb", func(c *changing) { c.remove(max(100, len(c.units)-400)) }},
 		{"all others", func(c *changing) { clear(c.units); c.addNew(200 + lot.IntN(200)) }},
 		{"a single name", func(c *changing) { clear(c.units); c.addNew(1) }},
-		{"settings", func(c *changing) { c.settings.draw(c.lot)(&c.policy) }},
+		settings, settings,
 	}
 	c.settings.all = []func(*policyZone){
 		func(z *policyZone) { z.ttl = 1 + uint32(lot.IntN(300)) }, //nolint:gosec // small
@@ -75,9 +76,12 @@ func newChanging(t testing.TB, lot *rand.Rand) *changing {
 			targets := []string{stopHost, ".", "*.", "halt.police.example."}
 			z.target = targets[(slices.Index(targets, z.target)+1)%len(targets)]
 		},
-		func(z *policyZone) { z.hostmaster = label(lot) + ".police.example." },
-		func(z *policyZone) { z.ns = []string{"ns1.police.example.", "ns-" + label(lot) + ".police.example."} },
-		func(z *policyZone) { z.ns = z.ns[:1] },
+		func(z *policyZone) {
+			z.hostmaster = label(lot) + ".police.example."
+			if z.ns = []string{"ns1.police.example."}; lot.IntN(2) == 0 {
+				z.ns = append(z.ns, "ns-"+label(lot)+".police.example.")
+			}
+		},
 	}
 	c.addNew(300)
 	return c
@@ -146,7 +150,11 @@ func (c *changing) addNew(n int) {
 
 // remove takes n entries out, but not the last.
 func (c *changing) remove(n int) {
-	for _, t := range c.some(min(n, len(c.units)-1)) {
+	c.take(c.some(min(n, len(c.units)-1)))
+}
+
+func (c *changing) take(entries []target) {
+	for _, t := range entries {
 		delete(c.units, t)
 	}
 }
@@ -232,18 +240,9 @@ func (c *changing) zone() dnsfeed.Zone {
 // policies are the zone's policies as they have to be, by rules of their own: each entry that no domain covers, in one or
 // two records. They are sorted.
 func (c *changing) policies() (lines []string) {
-	covered := func(t target) bool {
-		name, ok := t.text, t.unit == "host"
-		for ; name != ""; ok = true {
-			if ok && c.units[target{"domain", name}] {
-				return true
-			}
-			_, name, _ = strings.Cut(name, ".")
-		}
-		return false
-	}
 	for t := range c.units {
-		if covered(t) {
+		_, parent, _ := strings.Cut(t.text, ".")
+		if c.covers(parent) || t.unit == "host" && c.covers(t.text) {
 			continue
 		}
 		tail := fmt.Sprintf(".%s %d IN CNAME %s", c.policy.name, c.policy.ttl, c.policy.target)
@@ -255,6 +254,19 @@ func (c *changing) policies() (lines []string) {
 	slices.Sort(lines)
 	return lines
 }
+
+// covers says whether a domain covers a name.
+func (c *changing) covers(name string) bool {
+	for ; name != ""; _, name, _ = strings.Cut(name, ".") {
+		if c.units[target{"domain", name}] {
+			return true
+		}
+	}
+	return false
+}
+
+// blocks says whether a resolver has to block a name.
+func (c *changing) blocks(name string) bool { return c.covers(name) || c.units[target{"host", name}] }
 
 // apex is the rest of the zone.
 func (c *changing) apex(serial blocklist.Serial) (lines []string) {

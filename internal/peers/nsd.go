@@ -46,7 +46,8 @@ func StartNSDSecondary(t testing.TB, c SecondaryConfig) *Secondary {
 	return &Secondary{start(t, dir, addr, "nsd", "-d", "-c", conf), dns.Fqdn(c.Zone)}
 }
 
-// By itself NSD would take up a transferred zone not more than once a second.
+// By itself NSD would take up a transferred zone not more than once a second. It keeps its database, from which it goes on
+// after a restart; version 4.8 and later have none, and begin anew.
 const nsdServer = `
 server:
 	zonesdir: "{dir}"

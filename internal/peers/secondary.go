@@ -29,10 +29,10 @@ func (s *Secondary) Notify() {
 	s.t.Helper()
 	m := new(dns.Msg)
 	m.SetNotify(s.zone)
-	answer, _, err := (&dns.Client{Timeout: 5 * time.Second}).Exchange(m, s.Addr)
-	if err != nil || answer.Rcode != dns.RcodeSuccess {
-		s.t.Fatalf("peers: NOTIFY to %s: %v %v", s.tool, answer, err)
-	}
+	s.await(func() bool {
+		answer, _, err := (&dns.Client{Timeout: 2 * time.Second}).Exchange(m, s.Addr)
+		return err == nil && answer.Rcode == dns.RcodeSuccess
+	}, "answer to NOTIFY")
 }
 
 // Serial returns the serial that it answers with. It has none, for one, before its first transfer.
@@ -64,6 +64,9 @@ func (s *Secondary) Records() ([]dns.RR, error) {
 			return nil, fmt.Errorf("peers: transfer from %s: %w", s.tool, e.Error)
 		}
 		all = append(all, e.RR...)
+	}
+	if len(all) < 2 {
+		return nil, fmt.Errorf("peers: transfer from %s: no zone", s.tool)
 	}
 	return all[:len(all)-1], nil
 }
