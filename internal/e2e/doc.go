@@ -19,7 +19,7 @@
 // # Secondaries
 //
 // TestSecondariesFollow takes BIND, Knot, NSD, PowerDNS and PowerDNS Recursor through 40 editions of a list that changes by
-// lot, and with VAERN_FULL=1 through 1000, which takes a quarter of an hour. VAERN_SEED repeats a run that failed.
+// lot, and with VAERN_FULL=1 through 1000, which takes a quarter of an hour (-timeout 1h). VAERN_SEED repeats a run that failed.
 //
 // # Secrets
 //
