@@ -2,8 +2,8 @@ package dnsfeed
 
 import "encoding/binary"
 
-// query is one message from a client, read as far as this package needs it.
-// Slices point into raw.
+// query is one message from a client, or a reply to one of ours, read as far as
+// this package needs it. Slices point into raw.
 type query struct {
 	raw      []byte
 	id       uint16
@@ -50,6 +50,19 @@ func readQuery(raw []byte) (q query, v verdict) {
 	if len(raw) < headerLen || raw[2]&(flagQR>>8) != 0 {
 		return q, notOurs
 	}
+	return parse(raw)
+}
+
+// readReply reads a message that answers one of ours, as strictly.
+func readReply(raw []byte) (q query, v verdict) {
+	if len(raw) < headerLen || raw[2]&(flagQR>>8) == 0 {
+		return q, notOurs
+	}
+	return parse(raw)
+}
+
+// parse reads header, question and records.
+func parse(raw []byte) (q query, v verdict) {
 	flags := binary.BigEndian.Uint16(raw[2:])
 	q = query{
 		raw:     raw,

@@ -25,8 +25,11 @@ const (
 	maxTSIG = maxName + 10 + 13 + 16 + 64 + 6
 )
 
-// tsig is a TSIG record of a request (RFC 8945, section 4.2).
+// tsig is a TSIG record of a request, or of the reply to one of ours (RFC 8945,
+// section 4.2).
 type tsig struct {
+	prior []byte // in a reply: the MAC of its request
+
 	start     int    // of the record in the message
 	name      []byte // of the key; lower case, on the wire
 	algorithm []byte // likewise
@@ -67,7 +70,7 @@ func (t *tsig) read(raw []byte, rr record) bool {
 	return len(t.other) == int(binary.BigEndian.Uint16(rest[4:]))
 }
 
-// check verifies a request against the key it names, or nil if there is no
+// check verifies a message against the key it names, or nil if there is no
 // such key; in the order of RFC 8945, section 5.2: key, MAC, time, truncation.
 // The code is zero if all is well. A MAC of impossible length is malformed.
 func (t *tsig) check(key *wireKey, raw []byte, now time.Time) (code uint16, v verdict) {
@@ -91,9 +94,10 @@ func (t *tsig) check(key *wireKey, raw []byte, now time.Time) (code uint16, v ve
 	return 0, readable
 }
 
-// digest computes the MAC that a request should have (section 4.3.3).
+// digest computes the MAC that the message should have (section 4.3).
 func (t *tsig) digest(key *wireKey, raw []byte) []byte {
 	mac := key.mac()
+	mac.Write(appendPrior(nil, t.prior))
 	var head [headerLen]byte
 	copy(head[:], raw)
 	binary.BigEndian.PutUint16(head[:], t.id)
@@ -105,6 +109,16 @@ func (t *tsig) digest(key *wireKey, raw []byte) []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(len(t.other))) //nolint:gosec // was read from 16 bits
 	mac.Write(append(b, t.other...))
 	return mac.Sum(nil)
+}
+
+// appendPrior appends the MAC that the next one is chained to. A request, which
+// answers nothing, has none (section 4.3.1).
+func appendPrior(b, mac []byte) []byte {
+	if len(mac) == 0 {
+		return b
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(len(mac))) //nolint:gosec // at most 64
+	return append(b, mac...)
 }
 
 // appendVariables appends the TSIG variables up to the fudge.
@@ -121,7 +135,8 @@ func appendTimers(b []byte, at uint64, fudge uint16) []byte {
 	return binary.BigEndian.AppendUint16(b, fudge)
 }
 
-// signer signs the messages that answer one request. It is for one goroutine.
+// signer signs the messages that answer one request, or a request of our own.
+// It is for one goroutine.
 type signer struct {
 	key     *wireKey
 	mac     hash.Hash
@@ -147,10 +162,11 @@ func (s *signer) size() int {
 // header does not count it yet; the caller adds it to ARCOUNT afterwards. The
 // first message is signed with the request's MAC and all variables, the
 // others with the MAC before and the timers only (RFC 8945, section 5.3.1).
+// Afterwards prior is the MAC.
 func (s *signer) sign(dst []byte, id uint16, at uint64, code uint16, other []byte, message ...[]byte) []byte {
 	s.mac.Reset()
-	s.scratch = binary.BigEndian.AppendUint16(s.scratch[:0], uint16(len(s.prior))) //nolint:gosec // at most 64
-	s.mac.Write(append(s.scratch, s.prior...))
+	s.scratch = appendPrior(s.scratch[:0], s.prior)
+	s.mac.Write(s.scratch)
 	for _, part := range message {
 		s.mac.Write(part)
 	}
