@@ -49,6 +49,11 @@
 // FORMERR; an unauthenticated reply over UDP is never longer than the request.
 // A reply is signed if, and only if, the MAC of its request was right.
 //
+// A [Notifier] tells the clients' secondaries of a new serial (RFC 1996), signed
+// with their key, and believes no answer that is not. The message names the
+// zone and nothing else; whoever hears it asks as above. BIND, Knot, NSD and
+// PowerDNS take it so and sign the answer.
+//
 // There is one log line for each transfer, with ISP, zone, serial, octets,
 // time and result. No name that was asked, and no name that is listed, is
 // ever in a log or an error.

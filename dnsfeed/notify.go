@@ -61,21 +61,19 @@ type notifyOutcome struct {
 }
 
 // judge reads what came from the secondary's address. What is no answer to this
-// message is ignored, ok is false (RFC 1996, section 3.6: ID and name match).
+// message is ignored, ok is false (RFC 1996, section 3.6: ID and name match;
+// an error may come without the name).
 //
 // Only a signed answer is believed. One that is not, or not rightly, is kept
 // as the reason in case nothing better comes, and the waiting goes on (RFC
 // 8945, section 5.4): who does not know our key can not sign that.
 func (m *notifyMessage) judge(raw []byte, now time.Time) (o notifyOutcome, ok bool) {
 	q, v := readReply(raw)
-	if v == notOurs || binary.BigEndian.Uint16(raw) != m.id || binary.BigEndian.Uint16(raw[2:])&maskOpcode != opcodeNotify {
+	if v != readable || q.id != m.id || q.opcode != opcodeNotify {
 		return o, false
 	}
 	rcode := int(raw[3] & 0xf)
-	if len(raw) == headerLen { // some have nothing else to say to an opcode they do not know
-		return notifyOutcome{state: NotifyRefused, words: rcodeWords(rcode, 0)}, rcode != 0
-	}
-	if v == malformed || string(q.name) != m.zone || q.qtype != typeSOA || q.class != classIN {
+	if q.name == nil && rcode == 0 || q.name != nil && (string(q.name) != m.zone || q.qtype != typeSOA || q.class != classIN) {
 		return o, false
 	}
 	signed := false

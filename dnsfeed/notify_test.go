@@ -103,8 +103,8 @@ func (s *secondary) sign(r *dns.Msg, key Key, mac string, at time.Time) []byte {
 	return raw
 }
 
-// unsigned makes an answer without TSIG.
-func unsigned(m notified, rcode int) []byte {
+// bare makes an answer without TSIG.
+func bare(m notified, rcode int) []byte {
 	raw, err := new(dns.Msg).SetRcode(m.Msg, rcode).Pack()
 	if err != nil {
 		panic(err)
@@ -220,8 +220,8 @@ func TestNO1_OnlyTheRightAnswerCounts(t *testing.T) {
 		"no answer bit": edited(func(r *dns.Msg) { r.Response = false }),
 		"two questions": edited(func(r *dns.Msg) { r.Question = append(r.Question, r.Question[0]) }),
 		"no question":   edited(func(r *dns.Msg) { r.Question = nil }),
-		"not signed":    func(_ *secondary, m notified) []byte { return unsigned(m, dns.RcodeSuccess) },
-		"header alone":  func(_ *secondary, m notified) []byte { return append(unsigned(m, 0)[:4], make([]byte, 8)...) },
+		"not signed":    func(_ *secondary, m notified) []byte { return bare(m, dns.RcodeSuccess) },
+		"header alone":  func(_ *secondary, m notified) []byte { return append(bare(m, 0)[:4], make([]byte, 8)...) },
 		"other key":     func(s *secondary, m notified) []byte { return s.sign(success(m), other, m.mac, time.Now()) },
 		"wrong secret":  func(s *secondary, m notified) []byte { return s.sign(success(m), wrong, m.mac, time.Now()) },
 		"chained wrong": func(s *secondary, m notified) []byte { return s.sign(success(m), s.key, "", time.Now()) },
@@ -260,8 +260,8 @@ func TestNO1_OnlyTheRightAnswerCounts(t *testing.T) {
 // A forged refusal that is faster than the right answer changes nothing.
 func TestNO1_SignedAnswerWins(t *testing.T) {
 	s := startSecondary(t, ispOne.Key, func(s *secondary, _ int, m notified) {
-		s.send(m, unsigned(m, dns.RcodeRefused))
-		s.send(m, unsigned(m, dns.RcodeSuccess))
+		s.send(m, bare(m, dns.RcodeRefused))
+		s.send(m, bare(m, dns.RcodeSuccess))
 		s.send(m, s.reply(m, dns.RcodeSuccess))
 	})
 	n, _ := testNotifier(t, patient)
@@ -287,12 +287,19 @@ func TestNO1_Refused(t *testing.T) {
 		return raw
 	}
 	for words, answer := range map[string]func(*secondary, notified) []byte{
-		"REFUSED":          func(s *secondary, m notified) []byte { return s.reply(m, dns.RcodeRefused) },
-		"NOTAUTH":          func(_ *secondary, m notified) []byte { return unsigned(m, dns.RcodeNotAuth) },
-		"NOTIMP":           func(_ *secondary, m notified) []byte { return append(unsigned(m, 4)[:4], make([]byte, 8)...) },
-		"SERVFAIL":         func(s *secondary, m notified) []byte { return s.reply(m, dns.RcodeServerFailure) },
-		"an error":         func(s *secondary, m notified) []byte { return s.reply(m, 13) },
-		"NOTAUTH: BADKEY":  badKey,
+		"REFUSED":         func(s *secondary, m notified) []byte { return s.reply(m, dns.RcodeRefused) },
+		"NOTAUTH":         func(_ *secondary, m notified) []byte { return bare(m, dns.RcodeNotAuth) },
+		"NOTIMP":          func(_ *secondary, m notified) []byte { return append(bare(m, 4)[:4], make([]byte, 8)...) },
+		"SERVFAIL":        func(s *secondary, m notified) []byte { return s.reply(m, dns.RcodeServerFailure) },
+		"an error":        func(s *secondary, m notified) []byte { return s.reply(m, 13) },
+		"NOTAUTH: BADKEY": badKey,
+		"NOTAUTH: BADSIG": func(s *secondary, m notified) []byte { // as NSD says it: without the question
+			raw := badKey(s, m)
+			question := len(wire(ispOne.Zones[0])) + 4
+			raw = append(raw[:headerLen:headerLen], raw[headerLen+question:]...)
+			raw[5], raw[len(raw)-3] = 0, dns.RcodeBadSig
+			return raw
+		},
 		"NOTAUTH: BADTIME": badTime,
 	} {
 		t.Run(words, func(t *testing.T) {
@@ -338,7 +345,7 @@ func TestNotifyWithTwoKeys(t *testing.T) {
 	for _, knows := range []Key{fresh, ispOne.Key} {
 		s := startSecondary(t, knows, func(s *secondary, _ int, m notified) {
 			if m.mac == "" {
-				s.send(m, unsigned(m, dns.RcodeNotAuth))
+				s.send(m, bare(m, dns.RcodeNotAuth))
 				return
 			}
 			s.send(m, s.reply(m, dns.RcodeSuccess))
@@ -619,37 +626,69 @@ func TestNotifySource(t *testing.T) {
 func TestNO1_RealSecondaries(t *testing.T) {
 	ts := startServer(t)
 	key, zone := ispOne.Key, ispOne.Zones[0]
-	up := peers.StartUpstream(t, map[string]string{"stop.police.example.": "192.0.2.99", "fresh.example.": "192.0.2.1"})
+	secret := base64.StdEncoding.EncodeToString(key.Secret)
+	up := peers.StartUpstream(t, map[string]string{"stop.police.example.": "192.0.2.99"})
+	config := peers.SecondaryConfig{Zone: zone, Primary: ts.addr, KeyName: key.Name, Algorithm: "hmac-sha256", Secret: secret}
 	named := peers.StartNamed(t, peers.NamedConfig{
-		Zone: zone, Primary: ts.addr, KeyName: key.Name, Algorithm: "hmac-sha256",
-		Secret: base64.StdEncoding.EncodeToString(key.Secret), Upstream: up.Addr,
+		Zone: zone, Primary: ts.addr, KeyName: key.Name, Algorithm: "hmac-sha256", Secret: secret, Upstream: up.Addr,
 	})
-	peers.Await(t, named.Addr, "secretbad.example.", dns.TypeA, peers.Answers("192.0.2.99"))
-	peers.Await(t, named.Addr, "fresh.example.", dns.TypeA, peers.Answers("192.0.2.1"))
+	knot, nsd, pdns := peers.StartKnot(t, config), peers.StartNSDSecondary(t, config), peers.StartPDNS(t, config)
+	all := map[string]*peers.Secondary{"knotd": knot, "nsd": nsd, "pdns_server": pdns}
+	addrs := map[string]string{"named": named.Addr, "knotd": knot.Addr, "nsd": nsd.Addr, "pdns_server": pdns.Addr}
+	serves := func(what string, serial uint32) {
+		t.Helper()
+		peers.Await(t, addrs["named"], zone, dns.TypeSOA, func(m *dns.Msg) bool {
+			return len(m.Answer) == 1 && m.Answer[0].(*dns.SOA).Serial == serial
+		})
+		for tool, s := range all {
+			deadline := time.Now().Add(30 * time.Second)
+			for got, _ := s.Serial(); got != serial; got, _ = s.Serial() {
+				if time.Now().After(deadline) {
+					t.Fatalf("%s: %s serves %d, want %d", what, tool, got, serial)
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+	}
+	serves("at first", 100)
 
 	next, _ := makeImage(t, testZone(), 101, testSet(t, append(slices.Clone(listed), "fresh.example")...))
 	ts.publish(next)
-	n, _ := testNotifier(t, patient)
-	set(t, n, notice(netip.MustParseAddrPort(named.Addr), 101, key))
-	told := await(t, n, func(t Told) bool { return t.State != NotifyPending })
-	if told.State != NotifyAcknowledged || told.Tries != 1 {
-		t.Errorf("named: %+v", told)
+	n, log := testNotifier(t, patient)
+	var notices []Notice
+	for _, addr := range addrs {
+		notices = append(notices, notice(netip.MustParseAddrPort(addr), 101, key))
 	}
 	began := time.Now()
+	set(t, n, notices...)
+	serves("after NOTIFY", 101)
+	t.Logf("all transferred %v after the NOTIFY", time.Since(began))
 	peers.Await(t, named.Addr, "fresh.example.", dns.TypeA, peers.Answers("192.0.2.99"))
-	t.Logf("named blocks %v after the NOTIFY", time.Since(began))
+	for _, told := range n.Told() {
+		if told.State != NotifyAcknowledged || told.Tries != 1 {
+			t.Errorf("%v: %+v\n%s", addrs, told, log)
+		}
+	}
 
-	// A key that it does not know, and a zone that it does not have.
-	for what, o := range map[string]Notice{
-		"NOTAUTH: BADKEY": notice(netip.MustParseAddrPort(named.Addr), 102, keyOf("nobody.key.example.", 1)),
-		"NOTAUTH: BADSIG": notice(netip.MustParseAddrPort(named.Addr), 102, keyOf(key.Name, 7)),
-		"NOTAUTH":         {Client: "one", To: netip.MustParseAddrPort(named.Addr), Zone: ispTwo.Zones[0], Serial: 102, Keys: []Key{key}},
-	} {
-		n, _ := testNotifier(t, func(n *Notifier) { patient(n); n.window = 2 * time.Second })
-		set(t, n, o)
-		told := await(t, n, func(t Told) bool { return t.State != NotifyPending })
-		if told.State != NotifyRefused || told.Error != what {
-			t.Errorf("%s: %+v", what, told)
+	// A key that they do not know, one that is another there, a zone that they do
+	// not have.
+	for tool, addr := range addrs {
+		to := netip.MustParseAddrPort(addr)
+		for what, o := range map[string]Notice{
+			"unknown key":  notice(to, 102, keyOf("nobody.key.example.", 1)),
+			"wrong key":    notice(to, 102, keyOf(key.Name, 7)),
+			"unknown zone": {Client: "one", To: to, Zone: ispTwo.Zones[0], Serial: 102, Keys: []Key{key}},
+		} {
+			t.Run(tool+" "+what, func(t *testing.T) {
+				t.Parallel()
+				n, _ := testNotifier(t, func(n *Notifier) { patient(n); n.window = 2 * time.Second })
+				set(t, n, o)
+				told := await(t, n, func(t Told) bool { return t.Tries > 0 })
+				t.Log(told.State, told.Error)
+				if told.State != NotifyRefused {
+					t.Errorf("%+v", told)
+				}
+			})
 		}
 	}
 }

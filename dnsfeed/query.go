@@ -53,7 +53,8 @@ func readQuery(raw []byte) (q query, v verdict) {
 	return parse(raw)
 }
 
-// readReply reads a message that answers one of ours, as strictly.
+// readReply reads a message that answers one of ours, as strictly. There may be
+// no question, which servers leave out with some errors; then there is no name.
 func readReply(raw []byte) (q query, v verdict) {
 	if len(raw) < headerLen || raw[2]&(flagQR>>8) == 0 {
 		return q, notOurs
@@ -71,7 +72,10 @@ func parse(raw []byte) (q query, v verdict) {
 		desired: flags & flagRD,
 		size:    udpSize,
 	}
-	off, ok := q.readQuestion()
+	off, ok := headerLen, true
+	if flags&flagQR == 0 || binary.BigEndian.Uint16(raw[4:]) != 0 {
+		off, ok = q.readQuestion()
+	}
 	if !ok {
 		return q, malformed
 	}
