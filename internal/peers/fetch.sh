@@ -5,7 +5,7 @@
 #   fetch.sh cc     a C compiler for go test -race, where the machine has none
 #
 # The Debian packages named below, and those they depend on that the machine lacks, are unpacked into a folder of the
-# user's cache. No maintainer script runs, no service starts. The wrappers in its bin/ know where the libraries are.
+# user's cache; of those in alone, which are large, one program that needs nothing else. No maintainer script runs, no service starts. The wrappers in its bin/ know where the libraries are.
 # The folder is printed. Its name is a hash of this script and the system's release: another list of packages is another
 # folder. peers.go computes the same name.
 set -euo pipefail
@@ -16,13 +16,15 @@ case $group in
   peers)
     packages=(bind9 bind9-utils bind9-dnsutils knot knot-dnsutils knot-dnssecutils nsd unbound pdns-recursor
       pdns-server pdns-backend-sqlite3 sqlite3 python3-dnspython curl openssh-client openssl zstd)
+    alone=(prometheus/promtool)
     tools=(named named-checkconf named-checkzone named-compilezone rndc dig delv nsupdate
       knotd knotc kdig kzonecheck nsd nsd-checkconf nsd-checkzone nsd-control
       unbound unbound-checkconf unbound-control pdns_recursor rec_control
-      pdns_server pdns_control pdnsutil sqlite3 python3 curl openssl ssh-add ssh-agent ssh-keygen zstd)
+      pdns_server pdns_control pdnsutil sqlite3 python3 curl openssl ssh-add ssh-agent ssh-keygen zstd promtool)
     ;;
   cc)
     packages=(gcc libc6-dev)
+    alone=()
     tools=(gcc)
     ;;
   *)
@@ -82,7 +84,10 @@ get() {
 }
 
 download() {
-  get update && get install --yes --reinstall --download-only "${packages[@]}"
+  get update && get install --yes --reinstall --download-only "${packages[@]}" || return
+  for one in "${alone[@]}"; do
+    (cd "$apt/archives" && get download "${one%/*}") || return
+  done
 }
 
 echo "peers: fetching ${packages[*]}" >&2
@@ -102,8 +107,12 @@ root=$new/root
 for name in bin sbin lib lib64; do ln -s "usr/$name" "$root/$name"; done
 for deb in "$apt"/archives/*.deb; do
   case ${deb##*/} in libc6_* | libc-bin_*) continue ;; esac
+  members=()
+  for one in "${alone[@]}"; do
+    [[ ${deb##*/} != "${one%/*}"_* ]] || members=("./usr/bin/${one#*/}")
+  done
   dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --keep-directory-symlink --no-same-owner \
-    --exclude='./usr/share/doc' --exclude='./usr/share/man' --exclude='./usr/share/locale' ||
+    --exclude='./usr/share/doc' --exclude='./usr/share/man' --exclude='./usr/share/locale' "${members[@]}" ||
     fail "could not unpack ${deb##*/}" "check the free space in $cache"
 done
 arch=$(cd "$root/usr/lib" && echo *-linux-gnu*) # x86_64-linux-gnu
