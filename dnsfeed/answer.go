@@ -19,8 +19,9 @@ const (
 type outcome struct {
 	reply    []byte
 	transfer *transfer
-	client   *member // who sent it, once its TSIG or its certificate is verified
-	reason   string  // of a refusal, for the log; constant words
+	carried  *transfer // that reply is all of
+	client   *member   // who sent it, once its TSIG or its certificate is verified
+	reason   string    // of a refusal, for the log; constant words
 }
 
 // answer decides about one message. It is the only place that does. Whatever

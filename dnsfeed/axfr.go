@@ -5,9 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"time"
+
+	"github.com/vaern/vaern/blocklist"
 )
 
 // How many messages go to the kernel, or into TLS, in one call. For TLS they are
@@ -155,29 +158,52 @@ func (t *transfer) kind() string {
 	return "ixfr"
 }
 
+// Transfer is a zone transfer that has ended.
+type Transfer struct {
+	Client    string // the ISP's name
+	Zone      string
+	Serial    blocklist.Serial // that the client has afterwards, if it is complete
+	Type      string           // axfr, ixfr, or ixfr as axfr if the whole zone was the answer
+	Transport string           // udp, tcp or tls
+	From      netip.AddrPort
+	Octets    int64
+	Duration  time.Duration
+	Result    string // complete, revoked, too slow, stopped or connection lost
+}
+
+// Complete says whether the client has the zone now, as far as the network
+// tells.
+func (t Transfer) Complete() bool { return t.Result == complete }
+
+const complete = "complete"
+
 // audit logs one line for a transfer, which holds no name but the zone's, and
 // tells who asked to hear of it.
 func (s *Server) audit(t *transfer, p peer, began time.Time, sent int64, err error) {
+	done := Transfer{
+		Client: t.client.name, Zone: t.image.zone, Serial: t.image.serial, Type: t.kind(), Transport: p.transport,
+		From: p.addr, Octets: sent, Duration: s.clock().Sub(began), Result: transferResult(err),
+	}
 	s.Log.Info("zone transfer",
-		slog.String("isp", t.client.name),
-		slog.String("zone", t.image.zone),
-		slog.Uint64("serial", uint64(t.image.serial)),
-		slog.String("type", t.kind()),
-		slog.String("transport", p.transport),
-		slog.String("from", p.addr.String()),
-		slog.Int64("bytes", sent),
-		slog.Duration("duration", s.clock().Sub(began)),
-		slog.String("result", transferResult(err)),
+		slog.String("isp", done.Client),
+		slog.String("zone", done.Zone),
+		slog.Uint64("serial", uint64(done.Serial)),
+		slog.String("type", done.Type),
+		slog.String("transport", done.Transport),
+		slog.String("from", done.From.String()),
+		slog.Int64("bytes", done.Octets),
+		slog.Duration("duration", done.Duration),
+		slog.String("result", done.Result),
 	)
-	if err == nil && s.Sent != nil {
-		s.Sent(t.client.name, t.image.zone, t.image.serial)
+	if s.Transferred != nil {
+		s.Transferred(done)
 	}
 }
 
 func transferResult(err error) string {
 	switch {
 	case err == nil:
-		return "complete"
+		return complete
 	case errors.Is(err, errRevoked):
 		return "revoked"
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -111,7 +111,8 @@ func (r *responder) incremental(v *Versions, client *member) outcome {
 	case r.tcp:
 		return r.transfer(v.newest, d.messages, client)
 	case d != nil && len(d.messages) == 1 && len(d.messages[0])+r.extra() <= r.room():
-		return outcome{reply: r.ready(d.messages[0]), client: client}
+		out := r.transfer(v.newest, d.messages, client)
+		return outcome{reply: r.ready(d.messages[0]), carried: out.transfer, client: client}
 	}
 	return outcome{reply: r.ready(v.newest.soa), client: client}
 }

@@ -67,6 +67,14 @@ func (l *lobby) promote(c *conn, client string, limits Limits) bool {
 	return true
 }
 
+// Connections returns how many connections there are now, and how many of them
+// have not shown a valid credential.
+func (s *Server) Connections() (all, guests int) {
+	s.lobby.mu.Lock()
+	defer s.lobby.mu.Unlock()
+	return len(s.lobby.conns), s.lobby.guests.Len()
+}
+
 func (l *lobby) leave(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

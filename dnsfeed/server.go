@@ -7,8 +7,6 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
-
-	"github.com/vaern/vaern/blocklist"
 )
 
 // Server answers ISPs on any number of sockets. Set the fields before the
@@ -22,8 +20,11 @@ type Server struct {
 	// If nil, Now is that as well.
 	Clock  func() time.Time
 	Limits Limits
-	// Sent, if not nil, is told of every complete transfer.
-	Sent func(client, zone string, serial blocklist.Serial)
+	// Transferred, if not nil, is told of every transfer when it has ended.
+	Transferred func(Transfer)
+	// Refused, if not nil, is told of every request that is refused: why, in
+	// constant words, and over what: udp, tcp or tls.
+	Refused func(reason, transport string)
 
 	access  atomic.Pointer[Access]
 	zones   atomic.Pointer[Snapshot]

@@ -29,11 +29,15 @@ func (s *Server) ServeUDP(ctx context.Context, pc net.PacketConn) error {
 			return unlessDone(ctx, err)
 		}
 		wait = 0
+		began := s.clock()
 		p := peer{addr: addrPort(addr), transport: overUDP}
 		out := s.answer(raw[:n], p)
 		s.logRefusal(out, p)
 		if out.reply != nil {
 			_, _ = pc.WriteTo(out.reply, addr) // a datagram may get lost
+		}
+		if out.carried != nil {
+			s.audit(out.carried, p, began, int64(len(out.reply)), nil)
 		}
 	}
 }
@@ -55,9 +59,13 @@ func unlessDone(ctx context.Context, err error) error {
 	return err
 }
 
-// logRefusal says at level debug that a request was refused. It never says
-// what was asked: that could be a listed name.
+// logRefusal says at level debug that a request was refused, and tells who
+// asked to hear of it. It never says what was asked: that could be a listed
+// name.
 func (s *Server) logRefusal(out outcome, p peer) {
+	if out.reason != "" && s.Refused != nil {
+		s.Refused(out.reason, p.transport)
+	}
 	if out.reason == "" || !s.Log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}

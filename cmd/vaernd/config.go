@@ -25,9 +25,11 @@ type settings struct {
 	// ISPs is the folder with one 0600 file per ISP.
 	ISPs string `toml:"isps"`
 	// State is the folder in which it is noted which serial of each list was
-	// served last, so that a restart never goes back. Empty: no such memory.
+	// served last, so that a restart never goes back, and what each ISP got
+	// last. Empty: no such memory.
 	State string `toml:"state"`
-	// Admin is a loopback ADDRESS:PORT for /healthz, /readyz and /status.
+	// Admin is a loopback ADDRESS:PORT for /healthz, /readyz, /metrics and
+	// /status.
 	Admin string `toml:"admin"`
 
 	DNS struct {

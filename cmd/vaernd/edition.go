@@ -36,6 +36,22 @@ func (s *served) serial() blocklist.Serial {
 
 func (s *served) expired(now time.Time) bool { return !now.Before(s.edition.Expires) }
 
+// lag returns how long there has been a newer edition than one of that serial:
+// zero if there is none. Of one that is not kept any more it is at least so
+// long.
+func (s *served) lag(have blocklist.Serial, now time.Time) time.Duration {
+	if !s.edition.Serial.After(have) {
+		return 0
+	}
+	next := s.edition
+	for _, e := range s.older { // the latest first
+		if e.Serial.After(have) {
+			next = e
+		}
+	}
+	return now.Sub(next.Created)
+}
+
 // open opens what is published of a list and says whether it may follow old. It
 // returns old if that is still what is published, and nil if nothing is yet.
 func (f *feed) open(name string, old *served) (*served, error) {

@@ -35,6 +35,7 @@ type feed struct {
 	log      *slog.Logger
 	dns      *dnsfeed.Server
 	http     *httpfeed.Handler
+	notifier *dnsfeed.Notifier
 
 	mu    sync.Mutex
 	lists map[string]*served
@@ -225,8 +226,9 @@ func (f *feed) listOf(zone string) string {
 	return ""
 }
 
-// publish hands everything to both sides; f.mu is held. Neither can refuse: an
-// ISP's key and a list's zone were checked when they were let in.
+// publish hands everything to both sides, and then has the ISPs' secondaries
+// told; f.mu is held. Nobody can refuse: an ISP's key and a list's zone were
+// checked when they were let in.
 func (f *feed) publish() {
 	zones, views := make(map[string]string), make(map[string]*httpfeed.List)
 	var versions []*dnsfeed.Versions
@@ -246,6 +248,9 @@ func (f *feed) publish() {
 	f.dns.SetZones(snapshot)
 	f.http.Set(&httpfeed.View{ISPs: f.isps, Lists: views})
 	f.dns.SetAccess(access)
+	if err := f.notifier.Set(f.notices(zones, now)); err != nil {
+		f.log.Error("secondaries not notified", "error", err)
+	}
 }
 
 // every calls do until ctx ends.

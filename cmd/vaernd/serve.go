@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -44,6 +45,7 @@ type server struct {
 	settings *settings
 	log      *slog.Logger
 	feed     *feed
+	ledger   *ledger
 	dns      *dnsfeed.Server
 	http     *http.Server
 	admin    *http.Server
@@ -61,19 +63,29 @@ func serve(ctx context.Context, p *program) error {
 	}
 	log := slog.New(slog.NewJSONHandler(p.stderr, nil))
 	v := &server{settings: s, log: log}
-	served := newLedger(s.now)
+	if v.ledger, err = openLedger(s.State, s.now); err != nil {
+		log.Error("ledger begins anew", "error", err)
+	}
 	v.feed = newFeed(s, log)
-	v.dns = &dnsfeed.Server{Log: log, Now: realNow, Sent: func(isp, zone string, serial blocklist.Serial) {
-		if list := v.feed.listOf(zone); list != "" {
-			served.note(isp, list, serial, "dns")
+	v.dns = &dnsfeed.Server{Log: log, Now: realNow}
+	measured := newMetrics(v.feed, v.ledger, v.dns)
+	v.dns.Refused = measured.refuse
+	v.dns.Transferred = func(t dnsfeed.Transfer) {
+		measured.transferred(t)
+		if list := v.feed.listOf(t.Zone); list != "" && t.Complete() {
+			v.ledger.noteTransfer(t, list)
 		}
-	}}
-	handler := httpfeed.New(httpfeed.Options{Log: log, Now: s.now, Clock: realNow, Served: func(isp, list string, serial blocklist.Serial) {
-		served.note(isp, list, serial, "http")
-	}})
+	}
+	handler := httpfeed.New(httpfeed.Options{
+		Log: log, Now: s.now, Clock: realNow,
+		Served: func(isp, list string, serial blocklist.Serial, from netip.Addr) {
+			v.ledger.note(receipt{ISP: isp, List: list, Serial: serial, By: byHTTP, Address: from})
+		},
+	})
 	v.http = httpfeed.NewServer(handler, log)
-	v.admin = newAdmin(v.feed, served, log)
-	v.feed.dns, v.feed.http = v.dns, handler
+	v.admin = newAdmin(v.feed, v.ledger, measured, log)
+	v.feed.dns, v.feed.http, v.feed.notifier = v.dns, handler, s.notifier(log)
+	v.feed.notifier.Observe = measured.notified
 
 	if len(s.DNS.TLSListen) > 0 {
 		if v.dnsCert, err = loadCertificate("dns.tls", s.DNS.TLS, log); err != nil {
@@ -194,6 +206,8 @@ func (v *server) run(ctx context.Context, s *sockets, watch func(context.Context
 	part("http", func() error { return serveHTTP(v.http, s.http) })
 	part("admin", func() error { return serveHTTP(v.admin, s.admin) })
 	all.Go(func() { watch(ctx) })
+	all.Go(func() { v.feed.notifier.Run(ctx) })
+	all.Go(func() { v.ledger.keep(ctx, v.log) })
 	for _, c := range []*certificate{v.dnsCert, v.httpCert} {
 		if c != nil {
 			all.Go(func() { every(ctx, c.refresh) })
@@ -211,6 +225,7 @@ func (v *server) run(ctx context.Context, s *sockets, watch func(context.Context
 		}
 	}
 	all.Wait()
+	v.ledger.write(v.log) // with the last transfer
 	stop(nil)
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err

@@ -26,12 +26,13 @@ func newStatus(p *program) *cobra.Command {
 		Use:   "status",
 		Short: "Ask the running server what it serves, and who has it",
 		Long: `Ask the server that runs with this configuration, over its admin address, which
-edition of each list it serves, and which one each ISP got last since the server
-was started.`,
+edition of each list it serves, which one each ISP got last, when, how and from
+where, for how long there has been a newer one (LAG), and whether the ISPs'
+secondaries answered NOTIFY. What an ISP got is remembered in state.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: {lists: [{name, serial, ...}], isps: [{name, list, served, ...}]}")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: {lists: [{name, serial, ...}], isps: [{name, list, served, at, by, transfer, transport, address, lag, notify: [{to, state, serial, tries, at, error}]}]}")
 	return cmd
 }
 
@@ -85,13 +86,39 @@ func (s statusJSON) print(out io.Writer) error {
 		}
 		_, _ = fmt.Fprintf(w, "%s\t%v\t%s\t%s%s\n", l.Name, l.Serial, l.Created.Format(time.RFC3339), l.Expires.Format(time.RFC3339), note)
 	}
-	_, _ = fmt.Fprintln(w, "\nISP\tLIST\tSERVED\tWHEN\tBY")
+	_, _ = fmt.Fprintln(w, "\nISP\tLIST\tSERVED\tWHEN\tBY\tFROM\tLAG")
 	for _, i := range s.ISPs {
-		if i.Served == nil || i.At == nil || i.By == nil {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t-\t-\t-\n", i.Name, i.List)
+		if i.Served == nil || i.At == nil || i.By == nil || i.Address == nil {
+			_, _ = fmt.Fprintf(w, "%s\t%s\t-\t-\t-\t-\t-\n", i.Name, i.List)
 			continue
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%s\n", i.Name, i.List, *i.Served, i.At.Format(time.RFC3339), *i.By)
+		by, lag := *i.By, "-"
+		if i.Transfer != nil && i.Transport != nil {
+			by = *i.Transfer + " over " + *i.Transport
+		}
+		if i.Lag != nil {
+			lag = (time.Duration(*i.Lag) * time.Second).String()
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%s\t%v\t%s\n", i.Name, i.List, *i.Served, i.At.Format(time.RFC3339), by, i.Address, lag)
 	}
+	s.printNotify(w)
 	return w.Flush()
+}
+
+// printNotify prints how far the secondaries were told, if there are any.
+func (s statusJSON) printNotify(w io.Writer) {
+	head := "\nNOTIFY\tISP\tLIST\tSERIAL\tSTATE\tTRIES\tWHEN\n"
+	for _, i := range s.ISPs {
+		for _, n := range i.Notify {
+			state, at := string(n.State), "-"
+			if n.Error != "" {
+				state += " (" + n.Error + ")"
+			}
+			if n.At != nil {
+				at = n.At.Format(time.RFC3339)
+			}
+			_, _ = fmt.Fprintf(w, "%s%v\t%s\t%s\t%v\t%s\t%d\t%s\n", head, n.To, i.Name, i.List, n.Serial, state, n.Tries, at)
+			head = ""
+		}
+	}
 }

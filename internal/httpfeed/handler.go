@@ -24,7 +24,7 @@ type Options struct {
 	// If nil, Now is that as well.
 	Clock func() time.Time
 	// Served, if not nil, hears of every text that an ISP got, or had already.
-	Served func(isp, list string, serial blocklist.Serial)
+	Served func(isp, list string, serial blocklist.Serial, from netip.Addr)
 
 	Stall     time.Duration // 30 s: how long one write of at most 32 KiB may take
 	MaxAll    int           // 256: answers at a time
@@ -162,7 +162,7 @@ func (h *Handler) noteServed(q *request) {
 	got := q.w.status == http.StatusOK || q.w.status == http.StatusPartialContent || q.w.status == http.StatusNotModified
 	text := q.file != manifestName && q.file != signatureName
 	if h.opt.Served != nil && got && text && q.Method == http.MethodGet && q.w.err == nil {
-		h.opt.Served(q.isp.Name, q.list, q.edition.Serial)
+		h.opt.Served(q.isp.Name, q.list, q.edition.Serial, q.from)
 	}
 }
 

@@ -294,7 +294,7 @@ func TestServedIsReported(t *testing.T) {
 	for s := range w.served {
 		got = append(got, s)
 	}
-	if want := "nordnet csam " + w.one.Serial.String(); !slices.Equal(got, []string{want, want}) {
+	if want := "nordnet csam " + w.one.Serial.String() + " 127.0.0.1"; !slices.Equal(got, []string{want, want}) {
 		t.Errorf("got %v, want twice %s", got, want)
 	}
 }

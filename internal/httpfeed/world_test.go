@@ -161,7 +161,9 @@ func newWorld(t *testing.T, opt Options) *world {
 	}
 	opt.Log = slog.New(slog.NewJSONHandler(w.log, nil))
 	opt.Now = time.Now
-	opt.Served = func(isp, list string, serial blocklist.Serial) { w.served <- fmt.Sprint(isp, " ", list, " ", serial) }
+	opt.Served = func(isp, list string, serial blocklist.Serial, from netip.Addr) {
+		w.served <- fmt.Sprint(isp, " ", list, " ", serial, " ", from)
+	}
 	w.feed = New(opt)
 	w.set()
 	w.server = httptest.NewUnstartedServer(nil)
