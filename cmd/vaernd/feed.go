@@ -20,9 +20,12 @@ import (
 )
 
 const (
-	// pollEvery is how often editions and ISPs are looked at. Looking sees every
-	// way of replacing a file, on every file system.
+	// pollEvery is how often ISPs and certificates are looked at. Looking sees
+	// every way of replacing a file, on every file system.
 	pollEvery = 250 * time.Millisecond
+	// pollLatest is how often it is looked whether there is a new edition: one
+	// stat(2) for each list.
+	pollLatest = 50 * time.Millisecond
 	// retryEvery is how often what was refused is tried again unchanged: the
 	// reason may have been a full table of files.
 	retryEvery = 10 * time.Second
@@ -67,8 +70,8 @@ func (f *feed) start() (watch func(context.Context), err error) {
 	return func(ctx context.Context) {
 		// Apart, so that a revocation does not wait for a big edition.
 		var both sync.WaitGroup
-		both.Go(func() { every(ctx, func() { _ = f.lookAtISPs(isps) }) })
-		both.Go(func() { every(ctx, func() { f.lookAtLists(lists) }) })
+		both.Go(func() { every(ctx, pollEvery, func() { _ = f.lookAtISPs(isps) }) })
+		both.Go(func() { every(ctx, pollLatest, func() { f.lookAtLists(lists) }) })
 		both.Wait()
 	}, nil
 }
@@ -253,9 +256,9 @@ func (f *feed) publish() {
 	}
 }
 
-// every calls do until ctx ends.
-func every(ctx context.Context, do func()) {
-	tick := time.NewTicker(pollEvery)
+// every calls do at an interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func()) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {

@@ -210,7 +210,7 @@ func (v *server) run(ctx context.Context, s *sockets, watch func(context.Context
 	all.Go(func() { v.ledger.keep(ctx, v.log) })
 	for _, c := range []*certificate{v.dnsCert, v.httpCert} {
 		if c != nil {
-			all.Go(func() { every(ctx, c.refresh) })
+			all.Go(func() { every(ctx, pollEvery, c.refresh) })
 		}
 	}
 	v.log.Info("ready", s.addresses()...)
