@@ -46,7 +46,7 @@ func (b *bench) transfer() error {
 // servers publishes the list and makes servers of it.
 func (b *bench) servers() []*server {
 	b.found()
-	b.decide("--add", b.path("in"), "--format", "plain", "--skip-invalid")
+	b.decideList()
 	must(b.vaern("compile").Run())
 	zone, err := b.vaern("edition", "cat", b.latest().String(), "rpz.zone").Output()
 	must(err)
