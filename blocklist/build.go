@@ -119,10 +119,11 @@ func (b *Build) Check() Outcome {
 
 func (b *Build) check() (o Outcome, full *Set) {
 	var wg sync.WaitGroup
-	wg.Go(func() { full = b.set(b.Entries) })
+	var changes Changes
+	wg.Go(func() { full, changes = b.set(b.Entries) })
 	b.checkEntries(&o)
 	wg.Wait()
-	b.checkBuild(full, &o)
+	b.checkBuild(full, changes, &o)
 	return o, full
 }
 
@@ -139,10 +140,11 @@ func (b *Build) within(t Target) bool {
 // adds says whether a target blocks a name that the previous edition does not.
 func (b *Build) adds(t Target) bool { return b.Previous == nil || !b.Previous.Covers(t) }
 
-// set makes the set of entries, keeping the date of rows that stay.
-func (b *Build) set(entries []Listed) *Set {
+// set makes the set of entries, keeping the date of rows that stay, and says
+// what it changes.
+func (b *Build) set(entries []Listed) (*Set, Changes) {
 	standing := uint32(len(b.Standing)) //nolint:gosec // one
-	return b.dated(newSet(len(b.Standing)+len(entries), func(i uint32) *Target {
+	return revise(cmp.Or(b.Previous, NewSet(nil)), b.Today, len(b.Standing)+len(entries), func(i uint32) *Target {
 		if i < standing {
 			return &b.Standing[i].Target
 		}
@@ -153,18 +155,7 @@ func (b *Build) set(entries []Listed) *Set {
 		}
 		e := &entries[i-standing]
 		return Row{Target: e.Target, Category: e.Category}
-	}))
-}
-
-// dated gives every row the date of the previous edition's row, or today's.
-func (b *Build) dated(s *Set) *Set {
-	old := cmp.Or(b.Previous, &Set{})
-	merge(old, s, func(_, row *Row) {
-		if row != nil {
-			row.Added = b.Today
-		}
-	}, func(before, row *Row) { row.Added = before.Added })
-	return s
+	})
 }
 
 // only builds the set of the entries that were published before, as keep
@@ -178,9 +169,9 @@ func (b *Build) only(keep func(Target) bool) *Set {
 			kept = append(kept, e)
 		}
 	}
-	set := b.set(kept)
+	set, changes := b.set(kept)
 	n := len(kept)
-	for _, row := range b.vanished(set, Diff(b.Previous, set).Removed) { // what is held back may have covered it
+	for _, row := range b.vanished(set, changes.Removed) { // what is held back may have covered it
 		if keep(row.Target) {
 			kept = append(kept, Listed{Target: row.Target, Category: row.Category})
 		}
@@ -188,7 +179,8 @@ func (b *Build) only(keep func(Target) bool) *Set {
 	if len(kept) == n {
 		return set
 	}
-	return b.set(kept)
+	set, _ = b.set(kept)
+	return set
 }
 
 // vanished returns the rows of the previous edition that nothing in the set
@@ -229,7 +221,7 @@ func (b *Build) checkEntries(o *Outcome) {
 }
 
 // checkBuild runs the guards that look at the list as a whole.
-func (b *Build) checkBuild(full *Set, o *Outcome) {
+func (b *Build) checkBuild(full *Set, changes Changes, o *Outcome) {
 	refuse := func(rule Rule, digest, format string, args ...any) {
 		if !b.Overridden(rule, b.List, digest) {
 			o.Refused = append(o.Refused, Refusal{rule, "list", fmt.Sprintf(format, args...), digest})
@@ -244,7 +236,6 @@ func (b *Build) checkBuild(full *Set, o *Outcome) {
 		}
 		return
 	}
-	changes := Diff(b.Previous, full)
 	if gone := b.vanished(full, changes.Removed); len(gone) > 0 {
 		refuse(RuleVanished, digestOf(gone), "%d entries are gone without a decision", len(gone))
 	}

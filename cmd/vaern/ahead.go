@@ -33,6 +33,7 @@ func (a *app) readAhead(c *Config) {
 			}
 			if set, err := e.Set(); err == nil {
 				p.edition, p.set = e, set
+				set.ReadAhead()
 				e.ReadAhead()
 			}
 		}()
