@@ -34,15 +34,24 @@ const (
 
 // cutter cuts a text into chunks at the ends of lines.
 type cutter struct {
-	emit  func(chunk []byte) error // owns chunk
-	chunk []byte
-	line  int // where the last line of chunk begins
+	emit  func(chunk []byte) error // chunk is valid during the call
+	chunk []byte                   // what was written of a chunk that is not whole yet
+	line  int                      // where the last line of chunk begins
 	any   bool
 }
 
 func (c *cutter) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
+		if len(c.chunk) == 0 { // most chunks are whole in what is written, and are not copied
+			if end := firstChunk(p); end > 0 {
+				if err := c.cut(p[:end]); err != nil {
+					return 0, err
+				}
+				p = p[end:]
+				continue
+			}
+		}
 		if few := minChunk - 1 - len(c.chunk); few > 0 { // no line that ends here counts
 			few = min(few, len(p))
 			c.chunk, p = append(c.chunk, p[:few]...), p[few:]
@@ -55,32 +64,53 @@ func (c *cutter) Write(p []byte) (int, error) {
 			break
 		}
 		c.chunk, p = append(c.chunk, p[:end]...), p[end:]
-		if c.ends() {
-			if err := c.cut(); err != nil {
-				return 0, err
-			}
+		if !ends(c.chunk, c.line) {
+			c.line = len(c.chunk)
+			continue
 		}
-		c.line = len(c.chunk)
+		if err := c.cut(c.chunk); err != nil {
+			return 0, err
+		}
+		c.chunk = c.chunk[:0]
 	}
 	return n, nil
 }
 
-// ends says whether the line just completed is the last of its chunk. The
-// hash is FNV-1a; it may never change, or every chunk of every list does.
-func (c *cutter) ends() bool {
-	if len(c.chunk) < minChunk {
+// firstChunk returns where the first chunk of a text ends; zero if the text
+// does not hold all of it.
+func firstChunk(text []byte) int {
+	if len(text) < minChunk {
+		return 0
+	}
+	line := bytes.LastIndexByte(text[:minChunk-1], '\n') + 1
+	for end := minChunk - 1; ; line = end {
+		next := bytes.IndexByte(text[end:], '\n') + 1
+		end += next
+		if next == 0 {
+			return 0
+		}
+		if ends(text[:end], line) {
+			return end
+		}
+	}
+}
+
+// ends says whether the last line of a chunk, which is whole and begins at
+// line, ends it. The hash is FNV-1a; it may never change, or every chunk of
+// every list does.
+func ends(chunk []byte, line int) bool {
+	if len(chunk) < minChunk {
 		return false
 	}
 	h := uint32(2166136261)
-	for _, b := range c.chunk[c.line:min(len(c.chunk), c.line+cutOctets)] {
+	for _, b := range chunk[line:min(len(chunk), line+cutOctets)] {
 		h = (h ^ uint32(b)) * 16777619
 	}
-	return h>>8%cutOneIn == 0 || len(c.chunk) >= maxChunk
+	return h>>8%cutOneIn == 0 || len(chunk) >= maxChunk
 }
 
-func (c *cutter) cut() error {
-	chunk := c.chunk
-	c.chunk, c.any = make([]byte, 0, minChunk+minChunk/2), true
+func (c *cutter) cut(chunk []byte) error {
+	c.any = true
 	return c.emit(chunk)
 }
 
@@ -89,7 +119,7 @@ func (c *cutter) close() error {
 	if len(c.chunk) == 0 && c.any {
 		return nil
 	}
-	return c.cut()
+	return c.cut(c.chunk)
 }
 
 // packed is a chunk in its compressed forms, in the order of encodings.
