@@ -16,6 +16,9 @@ import (
 // none covers another. The rest are new, or covered by what stays; they make a
 // set of their own, which is merged with what stays.
 func revise(old *Set, today string, n int, target func(uint32) *Target, row func(uint32) Row) (*Set, Changes) {
+	if len(old.tree()) != len(old.rows[Domain])+len(old.rows[Host]) {
+		return anew(old, today, n, target, row)
+	}
 	r := &revision{old: old, stays: make([]bool, old.Len())}
 	var rest []uint32
 	old.places().findEach(n, target, func(i, at uint32, found bool) {
@@ -42,6 +45,19 @@ func revise(old *Set, today string, n int, target func(uint32) *Target, row func
 	})
 	r.dropCovered()
 	return r.merge()
+}
+
+// anew is revise for an old set in which rows cover each other: it was read
+// from an edition, and who signed that did not take it from a Set.
+func anew(old *Set, today string, n int, target func(uint32) *Target, row func(uint32) Row) (*Set, Changes) {
+	s := newSet(n, target, row)
+	for i := range s.all {
+		r, known := old.Find(s.all[i].Target)
+		if s.all[i].Added = r.Added; !known {
+			s.all[i].Added = today
+		}
+	}
+	return s, Diff(old, s)
 }
 
 // revision is a set on its way from old to the next.
@@ -174,13 +190,22 @@ func newPlaces(rows []Row) *places {
 		size *= 2
 	}
 	p := &places{rows, maphash.MakeSeed(), make([]uint64, size)}
-	for i := range rows {
-		hash := maphash.String(p.seed, rows[i].Target.Reveal())
-		slot := p.slot(hash)
-		for p.slots[slot] != 0 {
-			slot = p.slot(slot + 1)
+	var hashes [prefetched]uint64
+	for start := 0; start < len(rows); start += prefetched {
+		some := rows[start:min(len(rows), start+prefetched)]
+		touched := uint64(0)
+		for i := range some {
+			hashes[i] = maphash.String(p.seed, some[i].Target.Reveal())
+			touched += p.slots[p.slot(hashes[i])]
 		}
-		p.slots[slot] = hash&^low32 | uint64(i+1) //nolint:gosec // far below 2^32
+		runtime.KeepAlive(touched)
+		for i, hash := range hashes[:len(some)] {
+			slot := p.slot(hash)
+			for p.slots[slot] != 0 {
+				slot = p.slot(slot + 1)
+			}
+			p.slots[slot] = hash&^low32 | uint64(start+i+1) //nolint:gosec // far below 2^32
+		}
 	}
 	return p
 }
@@ -190,11 +215,11 @@ const low32 = 1<<32 - 1
 func (p *places) slot(hash uint64) uint64 { return hash & uint64(len(p.slots)-1) }
 
 func (p *places) find(u Unit, text string) (at uint32, found bool) {
-	return p.findFrom(maphash.String(p.seed, text), u, text)
+	return p.findHashed(maphash.String(p.seed, text), u, text)
 }
 
-// findFrom finds a target of which the hash is known.
-func (p *places) findFrom(hash uint64, u Unit, text string) (at uint32, found bool) {
+// findHashed finds a target of which the hash is known.
+func (p *places) findHashed(hash uint64, u Unit, text string) (at uint32, found bool) {
 	for slot := p.slot(hash); p.slots[slot] != 0; slot = p.slot(slot + 1) {
 		if (p.slots[slot]^hash)&^low32 != 0 {
 			continue
@@ -207,33 +232,29 @@ func (p *places) findFrom(hash uint64, u Unit, text string) (at uint32, found bo
 	return 0, false
 }
 
-// findEach finds n targets and calls each for one after the other. What a
-// look-up touches is far apart in memory; so what many of them will touch is
-// asked for in advance, and not waited for one by one.
+// findEach finds n targets and calls each for one after the other. See
+// [Set.prefetch].
 func (p *places) findEach(n int, target func(uint32) *Target, each func(i, at uint32, found bool)) {
-	const many = 128
-	var hash, slot [many]uint64
-	var touched byte
-	for start := 0; start < n; start += many {
-		m := min(many, n-start)
-		for i := range m {
-			hash[i] = maphash.String(p.seed, target(uint32(start+i)).Reveal()) //nolint:gosec // far below 2^32
+	var hashes, slots [prefetched]uint64
+	for start := 0; start < n; start += prefetched {
+		some := min(prefetched, n-start)
+		for i := range some {
+			hashes[i] = maphash.String(p.seed, target(uint32(start+i)).Reveal()) //nolint:gosec // far below 2^32
+			slots[i] = p.slots[p.slot(hashes[i])]
 		}
-		for i, h := range hash[:m] {
-			slot[i] = p.slots[p.slot(h)]
-		}
-		for i, s := range slot[:m] {
-			if at := int(s&low32) - 1; at >= 0 && (s^hash[i])&^low32 == 0 {
-				touched += *p.rows[at].Target.first
+		var touched byte
+		for i, slot := range slots[:some] {
+			if at := slot & low32; at != 0 && (slot^hashes[i])&^low32 == 0 {
+				touched += *p.rows[at-1].Target.first
 			}
 		}
-		for i := range m {
+		runtime.KeepAlive(touched)
+		for i := range some {
 			t := target(uint32(start + i)) //nolint:gosec // far below 2^32
-			at, found := p.findFrom(hash[i], t.Unit, t.Reveal())
+			at, found := p.findHashed(hashes[i], t.Unit, t.Reveal())
 			each(uint32(start+i), at, found) //nolint:gosec // far below 2^32
 		}
 	}
-	runtime.KeepAlive(touched)
 }
 
 // ReadAhead begins to find out what is needed to revise the set, and returns
