@@ -217,24 +217,17 @@ func (a *archive) find(chunk []byte) (packed, bool) {
 	return p, ok
 }
 
-// openArchive reads the compressed forms of a text, checks that they are what
-// was signed, and takes them apart. Without an error the archive may still be
-// empty: an edition may be from a maker that cut in another way.
-func openArchive(e *Edition, name string) (*archive, error) {
+// openArchive takes the compressed forms of a text apart, which are what was
+// signed. Without an error the archive may still be empty: an edition may be
+// from a maker that cut in another way. each, unless it is nil, is told the
+// chunks in their order, each valid during the call.
+func openArchive(e *Edition, name string, each func(chunk []byte) error) (*archive, error) {
 	var whole packed
 	for i, enc := range encodings {
-		f, ok := e.File(name + enc.suffix)
-		if !ok {
-			return nil, fmt.Errorf("edition %v has no %s%s", e.Serial, name, enc.suffix)
-		}
-		data, err := durable.ReadRegular(filepath.Join(e.Dir, f.Name), f.Size)
-		if err != nil {
+		var err error
+		if whole[i], err = e.readStored(name + enc.suffix); err != nil {
 			return nil, err
 		}
-		if sha256.Sum256(data) != f.Sum {
-			return nil, fmt.Errorf("%s has not the sum that MANIFEST says", f.Name)
-		}
-		whole[i] = data
 	}
 	a := &archive{maphash.MakeSeed(), map[chunkID]packed{}}
 	runs, frames := splitGzip(whole[0]), splitZstd(whole[zstdIndex])
@@ -251,9 +244,35 @@ func openArchive(e *Edition, name string) (*archive, error) {
 		if plain, err = unzstd.DecodeAll(frame, plain[:0]); err != nil {
 			return &archive{}, nil //nolint:nilerr // not made by us: nothing to use again
 		}
+		if each != nil {
+			if err := each(plain); err != nil {
+				return nil, err
+			}
+		}
 		a.chunks[chunkID{maphash.Bytes(a.seed, plain), len(plain)}] = packed{runs[i], frame}
 	}
 	return a, nil
+}
+
+// readStored returns the octets of a stored file, which are what was signed.
+func (e *Edition) readStored(name string) ([]byte, error) {
+	if data, ok := e.kept[name]; ok {
+		return data, nil
+	}
+	f, ok := e.File(name)
+	if !ok {
+		return nil, fmt.Errorf("edition %v has no %s", e.Serial, name)
+	}
+	data, err := durable.ReadRegular(filepath.Join(e.Dir, name), f.Size)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	case int64(len(data)) != f.Size:
+		return nil, fmt.Errorf("%s has not the size that MANIFEST says", name)
+	case sha256.Sum256(data) != f.Sum:
+		return nil, fmt.Errorf("%s has not the sum that MANIFEST says", name)
+	}
+	return data, nil
 }
 
 // splitGzip returns the runs of a member. Deflated text may hold the octets

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"hash/maphash"
 	"runtime"
+	"slices"
 	"sort"
+	"sync"
 )
 
 // revise makes the set that newSet makes of the same rows, and says what has
@@ -16,22 +18,27 @@ import (
 // none covers another. The rest are new, or covered by what stays; they make a
 // set of their own, which is merged with what stays.
 func revise(old *Set, today string, n int, target func(uint32) *Target, row func(uint32) Row) (*Set, Changes) {
+	found, differs := make([]uint32, n), make([]bool, n) // where in old, + 1; whether its category is another
+	old.places().findEach(n, target, func(i, at uint32) {
+		found[i], differs[i] = at+1, row(i).Category != old.all[at].Category
+	})
 	if len(old.tree()) != len(old.rows[Domain])+len(old.rows[Host]) {
 		return anew(old, today, n, target, row)
 	}
 	r := &revision{old: old, stays: make([]bool, old.Len())}
 	var rest []uint32
-	old.places().findEach(n, target, func(i, at uint32, found bool) {
+	for i := range uint32(n) { //nolint:gosec // far below 2^32
+		at := found[i] - 1
 		switch {
-		case !found:
+		case found[i] == 0:
 			rest = append(rest, i)
 		case !r.stays[at]: // or it was given before, and the first one wins
 			r.stays[at] = true
-			if category := row(i).Category; category != old.all[at].Category {
-				r.renamed = append(r.renamed, renamed{at, category})
+			if differs[i] {
+				r.renamed = append(r.renamed, renamed{at, row(i).Category})
 			}
 		}
-	})
+	}
 	fresh := rest[:0]
 	for _, i := range rest {
 		if !r.covers(target(i)) {
@@ -119,13 +126,20 @@ func (r *revision) merge() (*Set, Changes) {
 		heads, begin := make([]uint64, 0, len(old)+len(fresh)), len(all)
 		i := 0
 		keep := func(end int) {
-			for ; i < end; i++ {
-				oldPlace = append(oldPlace, uint32(len(all))) //nolint:gosec // far below 2^32
-				if !r.stays[len(oldPlace)-1] {
-					changes.Removed = append(changes.Removed, old[i])
-					continue
+			for i < end {
+				run := slices.Index(r.stays[len(oldPlace):][:end-i], false) // most rows stay
+				if run < 0 {
+					run = end - i
 				}
-				all, heads = append(all, old[i]), append(heads, r.old.heads[u][i])
+				for k := range run {
+					oldPlace = append(oldPlace, uint32(len(all)+k)) //nolint:gosec // far below 2^32
+				}
+				all, heads = append(all, old[i:i+run]...), append(heads, r.old.heads[u][i:i+run]...)
+				if i += run; i < end {
+					oldPlace = append(oldPlace, 0) // which nobody asks for
+					changes.Removed = append(changes.Removed, old[i])
+					i++
+				}
 			}
 		}
 		for j := range fresh {
@@ -232,12 +246,22 @@ func (p *places) findHashed(hash uint64, u Unit, text string) (at uint32, found 
 	return 0, false
 }
 
-// findEach finds n targets and calls each for one after the other. See
-// [Set.prefetch].
-func (p *places) findEach(n int, target func(uint32) *Target, each func(i, at uint32, found bool)) {
+// findEach looks n targets up, on every core, and calls each once for every
+// one that is found; calls are concurrent.
+func (p *places) findEach(n int, target func(uint32) *Target, each func(i, at uint32)) {
+	var wg sync.WaitGroup
+	parts := runtime.GOMAXPROCS(0)
+	for part := range parts {
+		wg.Go(func() { p.findSome(part*n/parts, (part+1)*n/parts, target, each) })
+	}
+	wg.Wait()
+}
+
+// findSome is findEach from one to another. See [Set.prefetch].
+func (p *places) findSome(start, end int, target func(uint32) *Target, each func(i, at uint32)) {
 	var hashes, slots [prefetched]uint64
-	for start := 0; start < n; start += prefetched {
-		some := min(prefetched, n-start)
+	for ; start < end; start += prefetched {
+		some := min(prefetched, end-start)
 		for i := range some {
 			hashes[i] = maphash.String(p.seed, target(uint32(start+i)).Reveal()) //nolint:gosec // far below 2^32
 			slots[i] = p.slots[p.slot(hashes[i])]
@@ -251,15 +275,9 @@ func (p *places) findEach(n int, target func(uint32) *Target, each func(i, at ui
 		runtime.KeepAlive(touched)
 		for i := range some {
 			t := target(uint32(start + i)) //nolint:gosec // far below 2^32
-			at, found := p.findHashed(hashes[i], t.Unit, t.Reveal())
-			each(uint32(start+i), at, found) //nolint:gosec // far below 2^32
+			if at, found := p.findHashed(hashes[i], t.Unit, t.Reveal()); found {
+				each(uint32(start+i), at) //nolint:gosec // far below 2^32
+			}
 		}
 	}
-}
-
-// ReadAhead begins to find out what is needed to revise the set, and returns
-// at once.
-func (s *Set) ReadAhead() {
-	go s.places()
-	go s.tree()
 }
