@@ -257,7 +257,7 @@ func (p *places) findEach(n int, target func(uint32) *Target, each func(i, at ui
 	wg.Wait()
 }
 
-// findSome is findEach from one to another. See [Set.prefetch].
+// findSome is findEach from one to another. See [given.prefetch].
 func (p *places) findSome(start, end int, target func(uint32) *Target, each func(i, at uint32)) {
 	var hashes, slots [prefetched]uint64
 	for ; start < end; start += prefetched {

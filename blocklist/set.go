@@ -59,6 +59,9 @@ func newSet(n int, target func(uint32) *Target, row func(uint32) Row) *Set {
 	for u, keys := range byText {
 		all, size := 0, 0
 		for i, k := range keys {
+			if i%prefetched == 0 {
+				given.prefetch(keys[i:min(len(keys), i+prefetched)])
+			}
 			// In the tree duplicates are out already; of URLs they are found here.
 			if u == int(URL) && i > 0 && given.text(keys[i-1].at) == given.text(k.at) {
 				out[k.at] = true
@@ -139,6 +142,19 @@ type given struct {
 
 func (g *given) text(i uint32) string { return g.target(i).Reveal() }
 
+// prefetched is how many rows are asked for in advance.
+const prefetched = 128
+
+// prefetch touches the texts of some rows. They are far apart in memory, and
+// asked for together they have not to be waited for one by one.
+func (g *given) prefetch(some []key) {
+	var touched byte
+	for _, k := range some {
+		touched += *g.target(k.at).first
+	}
+	runtime.KeepAlive(touched)
+}
+
 // asGiven is the set's domains and hosts.
 func (s *Set) asGiven() *given {
 	return &given{len(s.rows[Domain]) + len(s.rows[Host]), func(i uint32) *Target { return &s.all[i].Target }}
@@ -186,7 +202,10 @@ func (g *given) inTree() (tree []uint32, out []bool) {
 	})
 	tree, out = make([]uint32, 0, len(keys)), make([]bool, g.n)
 	var domain, last string
-	for _, k := range keys {
+	for i, k := range keys {
+		if i%prefetched == 0 {
+			g.prefetch(keys[i:min(len(keys), i+prefetched)])
+		}
 		t := g.target(k.at)
 		text := t.Reveal()
 		switch {
@@ -213,7 +232,11 @@ func (s *Set) Rows(u Unit) []Row { return s.rows[u] }
 func (s *Set) Tree() iter.Seq[*Row] {
 	return func(yield func(*Row) bool) {
 		for some := range slices.Chunk(s.tree(), prefetched) {
-			s.prefetch(some)
+			var touched byte // see given.prefetch
+			for _, at := range some {
+				touched += *s.all[at].Target.first
+			}
+			runtime.KeepAlive(touched)
 			for _, at := range some {
 				if !yield(&s.all[at]) {
 					return
@@ -221,19 +244,6 @@ func (s *Set) Tree() iter.Seq[*Row] {
 			}
 		}
 	}
-}
-
-// prefetched is how many rows are asked for in advance.
-const prefetched = 128
-
-// prefetch touches the texts of some rows. They are far apart in memory, and
-// asked for together they have not to be waited for one by one.
-func (s *Set) prefetch(places []uint32) {
-	var touched byte
-	for _, at := range places {
-		touched += *s.all[at].Target.first
-	}
-	runtime.KeepAlive(touched)
 }
 
 // Len returns the number of rows of all units.
