@@ -1,7 +1,6 @@
 package blocklist
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -141,21 +140,27 @@ func (b *Build) within(t Target) bool {
 func (b *Build) adds(t Target) bool { return b.Previous == nil || !b.Previous.Covers(t) }
 
 // set makes the set of entries, keeping the date of rows that stay, and says
-// what it changes.
+// what it changes in a previous edition.
 func (b *Build) set(entries []Listed) (*Set, Changes) {
 	standing := uint32(len(b.Standing)) //nolint:gosec // one
-	return revise(cmp.Or(b.Previous, NewSet(nil)), b.Today, len(b.Standing)+len(entries), func(i uint32) *Target {
+	n := len(b.Standing) + len(entries)
+	target := func(i uint32) *Target {
 		if i < standing {
 			return &b.Standing[i].Target
 		}
 		return &entries[i-standing].Target
-	}, func(i uint32) Row {
+	}
+	row := func(i uint32) Row {
 		if i < standing {
-			return b.Standing[i]
+			return Row{b.Standing[i].Target, b.Standing[i].Category, b.Today}
 		}
 		e := &entries[i-standing]
-		return Row{Target: e.Target, Category: e.Category}
-	})
+		return Row{e.Target, e.Category, b.Today}
+	}
+	if b.Previous == nil {
+		return newSet(n, target, row), Changes{}
+	}
+	return revise(b.Previous, n, target, row)
 }
 
 // only builds the set of the entries that were published before, as keep

@@ -11,19 +11,22 @@ import (
 
 // revise makes the set that newSet makes of the same rows, and says what has
 // changed, when old is the set before it: what old knows of the order of names
-// is not found out again. A row that stays keeps its date, a new one gets
-// today's. It takes less time the fewer rows are new.
+// is not found out again. A row that stays keeps its date. It takes less time the
+// fewer rows are new.
 //
 // Each row given is looked up in old. What is found stays: it is in order, and
 // none covers another. The rest are new, or covered by what stays; they make a
 // set of their own, which is merged with what stays.
-func revise(old *Set, today string, n int, target func(uint32) *Target, row func(uint32) Row) (*Set, Changes) {
+func revise(old *Set, n int, target func(uint32) *Target, row func(uint32) Row) (*Set, Changes) {
+	if n > 2*old.Len() { // most are new
+		return anew(old, n, target, row)
+	}
 	found, differs := make([]uint32, n), make([]bool, n) // where in old, + 1; whether its category is another
 	old.places().findEach(n, target, func(i, at uint32) {
 		found[i], differs[i] = at+1, row(i).Category != old.all[at].Category
 	})
-	if len(old.tree()) != len(old.rows[Domain])+len(old.rows[Host]) {
-		return anew(old, today, n, target, row)
+	if len(old.tree()) != len(old.rows[Domain])+len(old.rows[Host]) { // signed by who did not take it from a Set
+		return anew(old, n, target, row)
 	}
 	r := &revision{old: old, stays: make([]bool, old.Len())}
 	var rest []uint32
@@ -45,23 +48,18 @@ func revise(old *Set, today string, n int, target func(uint32) *Target, row func
 			fresh = append(fresh, i)
 		}
 	}
-	r.fresh = newSet(len(fresh), func(i uint32) *Target { return target(fresh[i]) }, func(i uint32) Row {
-		new := row(fresh[i])
-		new.Added = today
-		return new
-	})
+	r.fresh = newSet(len(fresh), func(i uint32) *Target { return target(fresh[i]) }, func(i uint32) Row { return row(fresh[i]) })
 	r.dropCovered()
 	return r.merge()
 }
 
-// anew is revise for an old set in which rows cover each other: it was read
-// from an edition, and who signed that did not take it from a Set.
-func anew(old *Set, today string, n int, target func(uint32) *Target, row func(uint32) Row) (*Set, Changes) {
+// anew is revise for an old set of which little can be used, or in which rows
+// cover each other.
+func anew(old *Set, n int, target func(uint32) *Target, row func(uint32) Row) (*Set, Changes) {
 	s := newSet(n, target, row)
 	for i := range s.all {
-		r, known := old.Find(s.all[i].Target)
-		if s.all[i].Added = r.Added; !known {
-			s.all[i].Added = today
+		if before, ok := old.Find(s.all[i].Target); ok {
+			s.all[i].Added = before.Added
 		}
 	}
 	return s, Diff(old, s)

@@ -32,15 +32,14 @@ func TestReviseIsNewSet(t *testing.T) {
 		var given []Row
 		for _, r := range append(before, draw(t, "new", "")...) {
 			if rapid.Bool().Draw(t, "given") {
-				given = append(given, Row{Target: r.Target, Category: r.Category})
+				given = append(given, Row{r.Target, r.Category, "2026-11-23"})
 			}
 		}
 		given = rapid.Permutation(given).Draw(t, "order")
 
-		set, changes := revise(old, "2026-11-23", len(given), func(i uint32) *Target { return &given[i].Target }, func(i uint32) Row { return given[i] })
+		set, changes := revise(old, len(given), func(i uint32) *Target { return &given[i].Target }, func(i uint32) Row { return given[i] })
 		want := NewSet(given)
 		for i := range want.all {
-			want.all[i].Added = "2026-11-23"
 			if row, ok := old.Find(want.all[i].Target); ok {
 				want.all[i].Added = row.Added
 			}
