@@ -1,7 +1,6 @@
 package blocklist
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -119,10 +118,11 @@ func (b *Build) Check() Outcome {
 
 func (b *Build) check() (o Outcome, full *Set) {
 	var wg sync.WaitGroup
-	wg.Go(func() { full = b.set(b.Entries) })
+	var changes Changes
+	wg.Go(func() { full, changes = b.set(b.Entries) })
 	b.checkEntries(&o)
 	wg.Wait()
-	b.checkBuild(full, &o)
+	b.checkBuild(full, changes, &o)
 	return o, full
 }
 
@@ -139,32 +139,28 @@ func (b *Build) within(t Target) bool {
 // adds says whether a target blocks a name that the previous edition does not.
 func (b *Build) adds(t Target) bool { return b.Previous == nil || !b.Previous.Covers(t) }
 
-// set makes the set of entries, keeping the date of rows that stay.
-func (b *Build) set(entries []Listed) *Set {
+// set makes the set of entries, keeping the date of rows that stay, and says
+// what it changes in a previous edition.
+func (b *Build) set(entries []Listed) (*Set, Changes) {
 	standing := uint32(len(b.Standing)) //nolint:gosec // one
-	return b.dated(newSet(len(b.Standing)+len(entries), func(i uint32) *Target {
+	n := len(b.Standing) + len(entries)
+	target := func(i uint32) *Target {
 		if i < standing {
 			return &b.Standing[i].Target
 		}
 		return &entries[i-standing].Target
-	}, func(i uint32) Row {
+	}
+	row := func(i uint32) Row {
 		if i < standing {
-			return b.Standing[i]
+			return Row{b.Standing[i].Target, b.Standing[i].Category, b.Today}
 		}
 		e := &entries[i-standing]
-		return Row{Target: e.Target, Category: e.Category}
-	}))
-}
-
-// dated gives every row the date of the previous edition's row, or today's.
-func (b *Build) dated(s *Set) *Set {
-	old := cmp.Or(b.Previous, &Set{})
-	merge(old, s, func(_, row *Row) {
-		if row != nil {
-			row.Added = b.Today
-		}
-	}, func(before, row *Row) { row.Added = before.Added })
-	return s
+		return Row{e.Target, e.Category, b.Today}
+	}
+	if b.Previous == nil {
+		return newSet(n, target, row), Changes{}
+	}
+	return revise(b.Previous, n, target, row)
 }
 
 // only builds the set of the entries that were published before, as keep
@@ -178,9 +174,9 @@ func (b *Build) only(keep func(Target) bool) *Set {
 			kept = append(kept, e)
 		}
 	}
-	set := b.set(kept)
+	set, changes := b.set(kept)
 	n := len(kept)
-	for _, row := range b.vanished(set, Diff(b.Previous, set).Removed) { // what is held back may have covered it
+	for _, row := range b.vanished(set, changes.Removed) { // what is held back may have covered it
 		if keep(row.Target) {
 			kept = append(kept, Listed{Target: row.Target, Category: row.Category})
 		}
@@ -188,7 +184,8 @@ func (b *Build) only(keep func(Target) bool) *Set {
 	if len(kept) == n {
 		return set
 	}
-	return b.set(kept)
+	set, _ = b.set(kept)
+	return set
 }
 
 // vanished returns the rows of the previous edition that nothing in the set
@@ -229,7 +226,7 @@ func (b *Build) checkEntries(o *Outcome) {
 }
 
 // checkBuild runs the guards that look at the list as a whole.
-func (b *Build) checkBuild(full *Set, o *Outcome) {
+func (b *Build) checkBuild(full *Set, changes Changes, o *Outcome) {
 	refuse := func(rule Rule, digest, format string, args ...any) {
 		if !b.Overridden(rule, b.List, digest) {
 			o.Refused = append(o.Refused, Refusal{rule, "list", fmt.Sprintf(format, args...), digest})
@@ -244,7 +241,6 @@ func (b *Build) checkBuild(full *Set, o *Outcome) {
 		}
 		return
 	}
-	changes := Diff(b.Previous, full)
 	if gone := b.vanished(full, changes.Removed); len(gone) > 0 {
 		refuse(RuleVanished, digestOf(gone), "%d entries are gone without a decision", len(gone))
 	}

@@ -34,15 +34,24 @@ const (
 
 // cutter cuts a text into chunks at the ends of lines.
 type cutter struct {
-	emit  func(chunk []byte) error // owns chunk
-	chunk []byte
-	line  int // where the last line of chunk begins
+	emit  func(chunk []byte) error // chunk is valid during the call
+	chunk []byte                   // what was written of a chunk that is not whole yet
+	line  int                      // where the last line of chunk begins
 	any   bool
 }
 
 func (c *cutter) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
+		if len(c.chunk) == 0 { // most chunks are whole in what is written, and are not copied
+			if end := firstChunk(p); end > 0 {
+				if err := c.cut(p[:end]); err != nil {
+					return 0, err
+				}
+				p = p[end:]
+				continue
+			}
+		}
 		if few := minChunk - 1 - len(c.chunk); few > 0 { // no line that ends here counts
 			few = min(few, len(p))
 			c.chunk, p = append(c.chunk, p[:few]...), p[few:]
@@ -55,32 +64,53 @@ func (c *cutter) Write(p []byte) (int, error) {
 			break
 		}
 		c.chunk, p = append(c.chunk, p[:end]...), p[end:]
-		if c.ends() {
-			if err := c.cut(); err != nil {
-				return 0, err
-			}
+		if !ends(c.chunk, c.line) {
+			c.line = len(c.chunk)
+			continue
 		}
-		c.line = len(c.chunk)
+		if err := c.cut(c.chunk); err != nil {
+			return 0, err
+		}
+		c.chunk = c.chunk[:0]
 	}
 	return n, nil
 }
 
-// ends says whether the line just completed is the last of its chunk. The
-// hash is FNV-1a; it may never change, or every chunk of every list does.
-func (c *cutter) ends() bool {
-	if len(c.chunk) < minChunk {
+// firstChunk returns where the first chunk of a text ends; zero if the text
+// does not hold all of it.
+func firstChunk(text []byte) int {
+	if len(text) < minChunk {
+		return 0
+	}
+	line := bytes.LastIndexByte(text[:minChunk-1], '\n') + 1
+	for end := minChunk - 1; ; line = end {
+		next := bytes.IndexByte(text[end:], '\n') + 1
+		end += next
+		if next == 0 {
+			return 0
+		}
+		if ends(text[:end], line) {
+			return end
+		}
+	}
+}
+
+// ends says whether the last line of a chunk, which is whole and begins at
+// line, ends it. The hash is FNV-1a; it may never change, or every chunk of
+// every list does.
+func ends(chunk []byte, line int) bool {
+	if len(chunk) < minChunk {
 		return false
 	}
 	h := uint32(2166136261)
-	for _, b := range c.chunk[c.line:min(len(c.chunk), c.line+cutOctets)] {
+	for _, b := range chunk[line:min(len(chunk), line+cutOctets)] {
 		h = (h ^ uint32(b)) * 16777619
 	}
-	return h>>8%cutOneIn == 0 || len(c.chunk) >= maxChunk
+	return h>>8%cutOneIn == 0 || len(chunk) >= maxChunk
 }
 
-func (c *cutter) cut() error {
-	chunk := c.chunk
-	c.chunk, c.any = make([]byte, 0, minChunk+minChunk/2), true
+func (c *cutter) cut(chunk []byte) error {
+	c.any = true
 	return c.emit(chunk)
 }
 
@@ -89,7 +119,7 @@ func (c *cutter) close() error {
 	if len(c.chunk) == 0 && c.any {
 		return nil
 	}
-	return c.cut()
+	return c.cut(c.chunk)
 }
 
 // packed is a chunk in its compressed forms, in the order of encodings.
@@ -187,24 +217,17 @@ func (a *archive) find(chunk []byte) (packed, bool) {
 	return p, ok
 }
 
-// openArchive reads the compressed forms of a text, checks that they are what
-// was signed, and takes them apart. Without an error the archive may still be
-// empty: an edition may be from a maker that cut in another way.
-func openArchive(e *Edition, name string) (*archive, error) {
+// openArchive takes the compressed forms of a text apart, which are what was
+// signed. Without an error the archive may still be empty: an edition may be
+// from a maker that cut in another way. each, unless it is nil, is told the
+// chunks in their order, each valid during the call.
+func openArchive(e *Edition, name string, each func(chunk []byte) error) (*archive, error) {
 	var whole packed
 	for i, enc := range encodings {
-		f, ok := e.File(name + enc.suffix)
-		if !ok {
-			return nil, fmt.Errorf("edition %v has no %s%s", e.Serial, name, enc.suffix)
-		}
-		data, err := durable.ReadRegular(filepath.Join(e.Dir, f.Name), f.Size)
-		if err != nil {
+		var err error
+		if whole[i], err = e.readStored(name + enc.suffix); err != nil {
 			return nil, err
 		}
-		if sha256.Sum256(data) != f.Sum {
-			return nil, fmt.Errorf("%s has not the sum that MANIFEST says", f.Name)
-		}
-		whole[i] = data
 	}
 	a := &archive{maphash.MakeSeed(), map[chunkID]packed{}}
 	runs, frames := splitGzip(whole[0]), splitZstd(whole[zstdIndex])
@@ -221,9 +244,35 @@ func openArchive(e *Edition, name string) (*archive, error) {
 		if plain, err = unzstd.DecodeAll(frame, plain[:0]); err != nil {
 			return &archive{}, nil //nolint:nilerr // not made by us: nothing to use again
 		}
+		if each != nil {
+			if err := each(plain); err != nil {
+				return nil, err
+			}
+		}
 		a.chunks[chunkID{maphash.Bytes(a.seed, plain), len(plain)}] = packed{runs[i], frame}
 	}
 	return a, nil
+}
+
+// readStored returns the octets of a stored file, which are what was signed.
+func (e *Edition) readStored(name string) ([]byte, error) {
+	if data, ok := e.kept[name]; ok {
+		return data, nil
+	}
+	f, ok := e.File(name)
+	if !ok {
+		return nil, fmt.Errorf("edition %v has no %s", e.Serial, name)
+	}
+	data, err := durable.ReadRegular(filepath.Join(e.Dir, name), f.Size)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	case int64(len(data)) != f.Size:
+		return nil, fmt.Errorf("%s has not the size that MANIFEST says", name)
+	case sha256.Sum256(data) != f.Sum:
+		return nil, fmt.Errorf("%s has not the sum that MANIFEST says", name)
+	}
+	return data, nil
 }
 
 // splitGzip returns the runs of a member. Deflated text may hold the octets

@@ -255,6 +255,8 @@ type scanner struct {
 	back   bool    // a rollback line was seen
 	bodies int     // lines of the body before this one
 	each   Each
+
+	category string // of the last line that [scanner.bare] took, which was held to its form
 }
 
 // Kinds of lines in their order.
@@ -297,6 +299,11 @@ func (s *scanner) run() (*Decision, error) {
 		}
 	}
 	for len(s.rest) > 0 {
+		if bare, err := s.bare(); err != nil {
+			return nil, err
+		} else if bare {
+			continue
+		}
 		line, err := s.next()
 		if err == nil {
 			err = s.body(line)
@@ -350,10 +357,46 @@ func (s *scanner) id(kind int, text string) (EntryID, error) {
 	return id, err
 }
 
+// bare reads the next line if it is one of a plain name of which only id, unit,
+// target and category are said, as most of a large list are. "No" only means
+// that [scanner.body] has to look at the line.
+func (s *scanner) bare() (bool, error) {
+	line, ok := strings.CutPrefix(s.rest, "+ ")
+	word, line, tab := strings.Cut(line, "\t")
+	id, err := ParseEntryID(word)
+	if !ok || !tab || err != nil || s.kind != kindAdd || id <= s.last {
+		return false, nil
+	}
+	unit := Domain
+	line, ok = strings.CutPrefix(line, "domain\t")
+	if !ok {
+		unit = Host
+		line, ok = strings.CutPrefix(line, "host\t")
+	}
+	n := plainName(line)
+	name, line := line[:n], line[n:]
+	line, tab = strings.CutPrefix(line, "\t")
+	if !ok || n == 0 || !tab {
+		return false, nil
+	}
+	end := max(0, strings.IndexByte(line, '\t'))
+	e := Entry{ID: id, Target: Target{unit, seal(name)}, Category: line[:end]}
+	line, ok = strings.CutPrefix(line[end:], noDetails+"\n")
+	if !ok || e.Category != s.category && e.check() != nil {
+		return false, nil
+	}
+	s.rest, s.last, s.category = line, id, e.Category
+	s.line++
+	s.bodies++
+	if s.each.Add == nil {
+		return true, nil
+	}
+	return true, s.each.Add(e)
+}
+
 func (s *scanner) add(line string) error {
 	var f [11]string
-	head, bare := strings.CutSuffix(line, noDetails)
-	if !(bare && cutFields(head, f[:4])) && !cutFields(line, f[:]) {
+	if !cutFields(line, f[:]) {
 		return errors.New("an addition has not its eleven fields")
 	}
 	id, err := s.id(kindAdd, f[0])

@@ -3,6 +3,7 @@ package blocklist
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -202,6 +203,55 @@ func TestEntryDigestIsOfTheLine(t *testing.T) {
 		t.Errorf("%d entries", n)
 	}
 	EntryDigests([]byte("+ \n+ E\t\n+ E1\n- E1\tx\n~ E1\tx\n+ E01\t"), func(id EntryID, _ func() string) { t.Errorf("found %v", id) })
+}
+
+// What the quick way takes, the thorough one takes too, for the same entry.
+func TestBareLines(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	pick := func(from ...string) string { return from[random.IntN(len(from))] }
+	taken, left := 0, 0
+	for range 50_000 {
+		id := pick("E7", "E7", "E8", "E6", "E07", "E", "e7", "")
+		name := pick("a.example", "1.example", "a-b.example", "a.b.c.example", "example", "A.example", "a..example", "-a.example", "a-.example",
+			"a--b.example", "xn--bcher-kva.example", "bücher.example", "a.1", "a.0x1", ".", "", "a.example.", "a.rpz-ip", strings.Repeat("a", 63)+".example",
+			strings.Repeat("a", 64)+".example", strings.Repeat("a.", 126)+"b", strings.Repeat("a.", 126)+"bc", "a b.example", "http://a.example/")
+		line := pick("+ ", "+ ", "+ ", "- ", "~ ", "+") + id + "\t" + pick("domain", "domain", "host", "url", "Domain", "") + "\t" + name + "\t" +
+			pick("", "", "malware", "other", "Malware", StandingCategory, strings.Repeat("c", 33)) + pick(noDetails, noDetails, noDetails, noDetails+"\t", noDetails[1:], "\tx"+noDetails[1:])
+		text := line + pick("\n", "\n", "\n", "", "\nmore\n")
+		var got, want Entry
+		begin := scanner{rest: text, kind: random.IntN(2), last: EntryID(5 + random.IntN(3)), category: pick("", "malware"), bodies: 3, line: 9}
+		quick, thorough := begin, begin
+		quick.each.Add = func(e Entry) error { got = e; return nil }
+		thorough.each.Add = func(e Entry) error { want = e; return nil }
+		ok, err := quick.bare()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			left++
+			if quick.rest != text || quick.last != begin.last || quick.line != begin.line || quick.bodies != begin.bodies {
+				t.Fatalf("%q: left, and changed", text)
+			}
+			continue
+		}
+		taken++
+		first, err := thorough.next()
+		if err == nil {
+			err = thorough.body(first)
+		}
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if got.ID != want.ID || got.Target.Compare(want.Target) != 0 || got.Category != want.Category || got.Details != want.Details {
+			t.Fatalf("%q: another entry", text)
+		}
+		if quick.rest != thorough.rest || quick.last != thorough.last || quick.line != thorough.line || quick.bodies != thorough.bodies || quick.kind != thorough.kind {
+			t.Fatalf("%q: another state", text)
+		}
+	}
+	if taken < 100 || left < 100 {
+		t.Fatalf("%d taken, %d left", taken, left)
+	}
 }
 
 func TestScanDecisionStopsAtAnError(t *testing.T) {

@@ -34,7 +34,8 @@ type Edition struct {
 	Dir       string
 	Signature []byte // MANIFEST.sig, armored
 
-	archives map[string]func() *archive // see ReadAhead
+	kept     map[string][]byte          // stored files, the very octets that were summed; see OpenAhead
+	archives map[string]func() *archive // see OpenAhead
 }
 
 // Open reads and checks the edition in dir: signature by the edition key,
@@ -42,14 +43,18 @@ type Edition struct {
 // Everybody who reads an edition goes through here. It does not look at the
 // clock; [CheckSuccessor] does.
 func Open(dir string, keys *sshsig.AllowedSigners) (*Edition, error) {
-	e, err := open(dir, keys)
+	return open(dir, keys, (*Edition).checkFile)
+}
+
+func open(dir string, keys *sshsig.AllowedSigners, check func(*Edition, FileSum) error) (*Edition, error) {
+	e, err := openWhole(dir, keys, check)
 	if err != nil {
 		return nil, fmt.Errorf("open edition %s: %w", filepath.Base(dir), err)
 	}
 	return e, nil
 }
 
-func open(dir string, keys *sshsig.AllowedSigners) (*Edition, error) {
+func openWhole(dir string, keys *sshsig.AllowedSigners, check func(*Edition, FileSum) error) (*Edition, error) {
 	m, sig, err := openManifest(dir, keys)
 	if err != nil {
 		return nil, err
@@ -58,7 +63,7 @@ func open(dir string, keys *sshsig.AllowedSigners) (*Edition, error) {
 	if err := e.checkNames(); err != nil {
 		return nil, err
 	}
-	return e, e.checkStored()
+	return e, e.checkStored(check)
 }
 
 // openManifest reads MANIFEST and checks its signature. The key must have
@@ -116,13 +121,14 @@ func (e *Edition) checkNames() error {
 	return nil
 }
 
-// checkStored compares every stored file with its size and sum.
-func (e *Edition) checkStored() error {
+// checkStored compares every stored file with its size and sum, each on a
+// goroutine of its own.
+func (e *Edition) checkStored(check func(*Edition, FileSum) error) error {
 	errs := make([]error, len(e.Files))
 	var wg sync.WaitGroup
 	for i, f := range e.Files {
 		if e.isStored(f.Name) {
-			wg.Go(func() { errs[i] = e.checkFile(f) })
+			wg.Go(func() { errs[i] = check(e, f) })
 		}
 	}
 	wg.Wait()
@@ -220,6 +226,11 @@ func (e *Edition) readSet(strict bool) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read edition %v: %w", e.Serial, err)
 	}
+	return e.setOf(text, strict)
+}
+
+// setOf reads the text of entries.csv.
+func (e *Edition) setOf(text string, strict bool) (*Set, error) {
 	set, err := readEntries(text, strict)
 	if err != nil {
 		return nil, fmt.Errorf("read edition %v: %s: %w", e.Serial, entriesName, err)
@@ -307,26 +318,6 @@ func (e *Edition) readText(name string) (string, error) {
 	return text.String(), err
 }
 
-// ReadAhead begins to take the edition's texts apart for the one that will
-// follow it, and returns at once.
-func (e *Edition) ReadAhead() {
-	e.archives = map[string]func() *archive{}
-	for _, f := range e.Files {
-		if e.isStored(f.Name) {
-			continue
-		}
-		ready := sync.OnceValue(func() *archive {
-			a, err := openArchive(e, f.Name)
-			if err != nil {
-				return nil
-			}
-			return a
-		})
-		e.archives[f.Name] = ready
-		go ready()
-	}
-}
-
 // archive returns the compressed chunks of one of the edition's texts, or nil
 // if there is nothing to use again. What is damaged is not used; that the
 // edition is whole is another question, which was asked before.
@@ -337,7 +328,7 @@ func (e *Edition) archive(name string) *archive {
 	if ready := e.archives[name]; ready != nil {
 		return ready()
 	}
-	a, err := openArchive(e, name)
+	a, err := openArchive(e, name, nil)
 	if err != nil {
 		return nil
 	}
@@ -364,11 +355,21 @@ func Latest(dir string) (Serial, error) {
 // OpenLatest opens the published edition of the list in dir, or returns nil if
 // there is none yet.
 func OpenLatest(dir string, keys *sshsig.AllowedSigners) (*Edition, error) {
-	serial, err := Latest(dir)
-	if err != nil || serial == 0 {
+	path, err := latestDir(dir)
+	if err != nil || path == "" {
 		return nil, err
 	}
-	return Open(filepath.Join(dir, serial.String()), keys)
+	return Open(path, keys)
+}
+
+// latestDir returns the directory of the published edition, or "" if there is
+// none yet.
+func latestDir(dir string) (string, error) {
+	serial, err := Latest(dir)
+	if err != nil || serial == 0 {
+		return "", err
+	}
+	return filepath.Join(dir, serial.String()), nil
 }
 
 // Serials returns the serials of all editions that lie in dir, published or

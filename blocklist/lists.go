@@ -1,7 +1,6 @@
 package blocklist
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"slices"
@@ -28,12 +27,18 @@ var entriesFile = File{entriesName, true, writeEntries}
 // listWriter writes the targets of one unit, one a line.
 func listWriter(u Unit) func(io.Writer, Serial, *Set) error {
 	return func(w io.Writer, _ Serial, set *Set) error {
-		b := bufio.NewWriterSize(w, listBuffer)
-		for _, r := range set.Rows(u) {
-			_, _ = b.WriteString(r.Target.Reveal())
-			_ = b.WriteByte('\n')
+		b := make([]byte, 0, listBuffer+maxURL)
+		for i := range set.rows[u] {
+			b = append(append(b, set.rows[u][i].Target.Reveal()...), '\n')
+			if len(b) >= listBuffer {
+				if _, err := w.Write(b); err != nil {
+					return err
+				}
+				b = b[:0]
+			}
 		}
-		return b.Flush() // bufio keeps the first error
+		_, err := w.Write(b)
+		return err
 	}
 }
 
@@ -64,7 +69,7 @@ func writeEntries(w io.Writer, _ Serial, set *Set) error {
 }
 
 // listBuffer is how many octets of a text are gathered before they are written.
-const listBuffer = 64 << 10
+const listBuffer = 256 << 10
 
 // check holds category and date to their forms, unless last has the same.
 func (r Row) check(last Row) error {

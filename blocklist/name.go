@@ -42,36 +42,40 @@ func ParseName(s string) (Name, error) {
 // isPlain recognises in one pass a name that is in canonical form beyond
 // doubt, as nearly every name of a list is. "No" only means that
 // [canonicalName] has to look at it.
-func isPlain(s string) bool {
-	if len(s) > maxNameText {
-		return false
-	}
+func isPlain(s string) bool { return s != "" && plainName(s) == len(s) }
+
+// plainName returns the length of the plain name that s begins with, up to the
+// first octet that no such name has; zero if there is none.
+func plainName(s string) int {
 	label := 0          // where the label begins
 	before := byte('.') // the octet before
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case plainOctet[c]:
-		case c == '-' || c == '.':
+	n := 0
+	for ; n < len(s); n++ {
+		c := s[n]
+		if !plainOctet[c] {
+			if c != '-' && c != '.' {
+				break
+			}
 			// Two of them side by side are an empty label, a hyphen at an end
 			// of one, or "--", which IDNA has to look at.
 			if before == '-' || before == '.' {
-				return false
+				return 0
 			}
 			if c == '.' {
-				if i-label > maxLabelText {
-					return false
+				if n-label > maxLabelText {
+					return 0
 				}
-				label = i + 1
+				label = n + 1
 			}
-		default:
-			return false
 		}
 		before = c
 	}
-	last := s[label:]
-	return before != '-' && before != '.' && len(last) <= maxLabelText &&
-		last[0] >= 'a' && !strings.HasPrefix(last, triggerPrefix)
+	last := s[label:n]
+	if before == '-' || before == '.' || n > maxNameText || len(last) > maxLabelText ||
+		last[0] < 'a' || strings.HasPrefix(last, triggerPrefix) {
+		return 0
+	}
+	return n
 }
 
 // plainOctet has the small letters and the digits. Comparing would be slower

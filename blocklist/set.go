@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"unsafe"
@@ -22,11 +24,11 @@ type Row struct {
 // each target once, names that a domain covers left out. It is immutable and
 // safe for concurrent use.
 type Set struct {
-	rows  [3][]Row
-	heads [3][]uint64 // textHead of each row: most of a look-up ends here
-	// tree is the domains and, counted on behind them, the hosts, in canonical
-	// order of the DNS.
-	tree func() []uint32
+	all    []Row           // of all units, one behind the other
+	rows   [3][]Row        // parts of all
+	heads  [3][]uint64     // textHead of each row: most of a look-up ends here
+	tree   func() []uint32 // the places in all of domains and hosts, in canonical order of the DNS
+	places func() *places
 }
 
 // NewSet sorts rows and leaves out duplicates (the first one given wins) and
@@ -52,10 +54,14 @@ func newSet(n int, target func(uint32) *Target, row func(uint32) Row) *Set {
 
 	s := &Set{}
 	place := make([]uint32, n) // where a row went
-	domains := 0
+	kept := make([]Row, 0, len(tree)+len(byText[URL]))
+	var lens [3]int
 	for u, keys := range byText {
 		all, size := 0, 0
 		for i, k := range keys {
+			if i%prefetched == 0 {
+				given.prefetch(keys[i:min(len(keys), i+prefetched)])
+			}
 			// In the tree duplicates are out already; of URLs they are found here.
 			if u == int(URL) && i > 0 && given.text(keys[i-1].at) == given.text(k.at) {
 				out[k.at] = true
@@ -65,31 +71,29 @@ func newSet(n int, target func(uint32) *Target, row func(uint32) Row) *Set {
 				size += target(k.at).n
 			}
 		}
-		kept, texts := make([]Row, 0, all), make([]byte, 0, size)
+		begin, texts := len(kept), make([]byte, 0, size)
 		heads := make([]uint64, 0, all)
 		for _, k := range keys {
 			if out[k.at] {
 				continue
 			}
-			place[k.at] = uint32(domains + len(kept)) //nolint:gosec // far below 2^32
+			place[k.at] = uint32(len(kept)) //nolint:gosec // far below 2^32
 			r := row(k.at)
 			texts = append(texts, r.Target.Reveal()...)
 			kept, heads = append(kept, r), append(heads, k.head)
 		}
 		rest := unsafe.String(unsafe.SliceData(texts), len(texts)) // which nobody changes from here on
-		for i := range kept {
+		for i := begin; i < len(kept); i++ {
 			t := &kept[i].Target
 			t.sealed, rest = seal(rest[:t.n]), rest[t.n:]
 		}
-		s.rows[u], s.heads[u] = kept, heads
-		if u == int(Domain) {
-			domains = len(kept)
-		}
+		lens[u], s.heads[u] = len(kept)-begin, heads
 	}
+	s.take(kept, lens)
 	for i, at := range tree {
 		tree[i] = place[at]
 	}
-	s.tree = func() []uint32 { return tree }
+	s.prepare(func() []uint32 { return tree })
 	return s
 }
 
@@ -97,22 +101,37 @@ func newSet(n int, target func(uint32) *Target, row func(uint32) Row) *Set {
 // published edition holds them.
 func sortedSet(rows []Row) *Set {
 	s := &Set{}
+	var lens [3]int
+	for i := range rows {
+		lens[rows[i].Target.Unit]++
+	}
+	s.take(rows, lens)
 	for u := range s.rows {
-		n := 0
-		for n < len(rows) && int(rows[n].Target.Unit) == u {
-			n++
-		}
-		s.rows[u], rows = rows[:n:n], rows[n:]
-		s.heads[u] = make([]uint64, n)
+		s.heads[u] = make([]uint64, len(s.rows[u]))
 		for i, r := range s.rows[u] {
 			s.heads[u][i] = textHead(r.Target.Reveal())
 		}
 	}
-	s.tree = sync.OnceValue(func() []uint32 {
+	s.prepare(func() []uint32 {
 		tree, _ := s.asGiven().inTree()
 		return tree
 	})
 	return s
+}
+
+// take makes rows those of the set, so many of each unit.
+func (s *Set) take(rows []Row, lens [3]int) {
+	s.all = rows
+	for u, n := range lens {
+		s.rows[u], rows = rows[:n:n], rows[n:]
+	}
+}
+
+// prepare sets how the set's tree is made when it is asked for, and that of
+// its table of places.
+func (s *Set) prepare(tree func() []uint32) {
+	s.tree = sync.OnceValue(tree)
+	s.places = sync.OnceValue(func() *places { return newPlaces(s.all) })
 }
 
 // given is what a set is made from: so many rows, in any order.
@@ -123,15 +142,22 @@ type given struct {
 
 func (g *given) text(i uint32) string { return g.target(i).Reveal() }
 
-// asGiven is the set's domains and, counted on behind them, its hosts.
+// prefetched is how many rows are asked for in advance.
+const prefetched = 128
+
+// prefetch touches the texts of some rows. They are far apart in memory, and
+// asked for together they have not to be waited for one by one.
+func (g *given) prefetch(some []key) {
+	var touched byte
+	for _, k := range some {
+		touched += *g.target(k.at).first
+	}
+	runtime.KeepAlive(touched)
+}
+
+// asGiven is the set's domains and hosts.
 func (s *Set) asGiven() *given {
-	domains, hosts := s.rows[Domain], s.rows[Host]
-	return &given{len(domains) + len(hosts), func(i uint32) *Target {
-		if int(i) < len(domains) {
-			return &domains[i].Target
-		}
-		return &hosts[int(i)-len(domains)].Target
-	}}
+	return &given{len(s.rows[Domain]) + len(s.rows[Host]), func(i uint32) *Target { return &s.all[i].Target }}
 }
 
 // inText returns the rows of one unit in the order of their texts.
@@ -176,7 +202,10 @@ func (g *given) inTree() (tree []uint32, out []bool) {
 	})
 	tree, out = make([]uint32, 0, len(keys)), make([]bool, g.n)
 	var domain, last string
-	for _, k := range keys {
+	for i, k := range keys {
+		if i%prefetched == 0 {
+			g.prefetch(keys[i:min(len(keys), i+prefetched)])
+		}
 		t := g.target(k.at)
 		text := t.Reveal()
 		switch {
@@ -202,21 +231,23 @@ func (s *Set) Rows(u Unit) []Row { return s.rows[u] }
 // section 6.1). The caller must not change the rows.
 func (s *Set) Tree() iter.Seq[*Row] {
 	return func(yield func(*Row) bool) {
-		domains, hosts := s.rows[Domain], s.rows[Host]
-		for _, at := range s.tree() {
-			i, rows := int(at), domains
-			if i >= len(domains) {
-				i, rows = i-len(domains), hosts
+		for some := range slices.Chunk(s.tree(), prefetched) {
+			var touched byte // see given.prefetch
+			for _, at := range some {
+				touched += *s.all[at].Target.first
 			}
-			if !yield(&rows[i]) {
-				return
+			runtime.KeepAlive(touched)
+			for _, at := range some {
+				if !yield(&s.all[at]) {
+					return
+				}
 			}
 		}
 	}
 }
 
 // Len returns the number of rows of all units.
-func (s *Set) Len() int { return len(s.rows[Domain]) + len(s.rows[Host]) + len(s.rows[URL]) }
+func (s *Set) Len() int { return len(s.all) }
 
 // Covers says whether everything that t blocks is blocked by the set: a
 // domain by itself or a domain above, a host by itself or a domain at or
@@ -265,16 +296,18 @@ func (s *Set) find(u Unit, text string) (int, bool) {
 
 // Equal says whether two sets have the same rows, categories and dates too.
 func (s *Set) Equal(o *Set) bool {
-	same := true
 	for u := range s.rows {
-		same = same && len(s.rows[u]) == len(o.rows[u])
+		if len(s.rows[u]) != len(o.rows[u]) {
+			return false
+		}
+		for i := range s.rows[u] {
+			x, y := &s.rows[u][i], &o.rows[u][i]
+			if x.Target.Reveal() != y.Target.Reveal() || x.Category != y.Category || x.Added != y.Added {
+				return false
+			}
+		}
 	}
-	if same {
-		merge(s, o, func(_, _ *Row) { same = false }, func(x, y *Row) {
-			same = same && x.Category == y.Category && x.Added == y.Added
-		})
-	}
-	return same
+	return true
 }
 
 // Changes is the difference between two sets.
@@ -290,13 +323,13 @@ func Diff(a, b *Set) Changes {
 		} else {
 			c.Added = append(c.Added, *y)
 		}
-	}, nil)
+	})
 	return c
 }
 
 // merge walks two sets in order. one is called for a row that only one has,
-// the other is nil; both for a target that both have.
-func merge(a, b *Set, one, both func(x, y *Row)) {
+// the other is nil.
+func merge(a, b *Set, one func(x, y *Row)) {
 	for u := range a.rows {
 		x, y := a.rows[u], b.rows[u]
 		i, j := 0, 0
@@ -313,9 +346,6 @@ func merge(a, b *Set, one, both func(x, y *Row)) {
 				one(nil, &y[j])
 				j++
 			default:
-				if both != nil {
-					both(&x[i], &y[j])
-				}
 				i++
 				j++
 			}

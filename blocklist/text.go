@@ -2,6 +2,7 @@ package blocklist
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -79,10 +80,10 @@ func (p *presses) writeText(dir string, f File, serial Serial, set *Set, old *ar
 		}
 	})
 	c := &cutter{emit: func(chunk []byte) error {
-		j := &job{chunk: chunk, done: closed}
+		j := &job{done: closed}
 		var known bool
 		if j.packed, known = old.find(chunk); !known {
-			j.done = make(chan struct{})
+			j.chunk, j.done = bytes.Clone(chunk), make(chan struct{})
 			p.jobs <- j
 		}
 		select {

@@ -27,13 +27,8 @@ func (a *app) readAhead(c *Config) {
 		a.ahead[dir] = p
 		go func() {
 			defer close(p.done)
-			e, err := blocklist.OpenLatest(dir, keys)
-			if err != nil || e == nil {
-				return
-			}
-			if set, err := e.Set(); err == nil {
+			if e, set, err := blocklist.OpenAhead(dir, keys); err == nil && e != nil {
 				p.edition, p.set = e, set
-				e.ReadAhead()
 			}
 		}()
 	}
