@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	weakrand "math/rand/v2"
 	"os"
 	"slices"
 	"time"
@@ -65,13 +66,15 @@ func Open(path, environment string, now func() time.Time) (*Register, error) {
 // Close releases the register.
 func (r *Register) Close() error { return r.store.close() }
 
-// maxTries bounds how often a change is tried again after others were first.
-const maxTries = 20
+// maxTries bounds how often a change is tried again after others were first: for
+// some seconds, as each waits a random while, longer from try to try.
+const maxTries = 100
 
 // change appends the records that make returns and lets them take effect. If
 // another process was first, the register is replayed and make asked again.
 func (r *Register) change(make func() ([]record, error)) error {
-	for range maxTries {
+	for try := range maxTries {
+		time.Sleep(weakrand.N(1 + time.Duration(try)*time.Millisecond)) //nolint:gosec // spreads load
 		records, err := make()
 		if err != nil {
 			return err
