@@ -21,22 +21,34 @@ type isp struct {
 // server is a running vaernd.
 type server struct {
 	*world
-	dns, http string // ADDRESS:PORT
-	process   *os.Process
-	ended     chan struct{}
-	status    int // once it has ended
+	dns, tls, http string // ADDRESS:PORT; tls is that of DNS over TLS, or ""
+	process        *os.Process
+	ended          chan struct{}
+	status         int // once it has ended
 }
 
 // addISP makes a provider, with NAME.key for dig and NAME.header for curl.
-func (w *world) addISP(name, list string) isp {
+func (w *world) addISP(name, list string, more ...string) isp {
 	w.t.Helper()
 	w.configureServer()
-	r, err := finish(w.command("vaernd", "isp", "add", name, "--list", list, "--json"))
+	return w.credentials(name, append([]string{"isp", "add", name, "--list", list}, more...)...)
+}
+
+// rotateISP gives a provider new credentials, and puts them into the same files.
+func (w *world) rotateISP(name string, more ...string) isp {
+	w.t.Helper()
+	return w.credentials(name, append([]string{"isp", "rotate", name}, more...)...)
+}
+
+// credentials are those that a command of vaernd shows.
+func (w *world) credentials(name string, args ...string) isp {
+	w.t.Helper()
+	r, err := finish(w.command("vaernd", append(args, "--json")...))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.keep(r.stderr)
-	i := parse[isp](w.t, w.must(0, r, []string{"isp", "add", name}).stdout)
+	i := parse[isp](w.t, w.must(0, r, args).stdout)
 	w.secret(i.TSIG.Secret, i.Token)
 	w.write(name+".key", keyFile(i.TSIG.Name, i.TSIG.Algorithm, i.TSIG.Secret))
 	w.write(name+".header", "Authorization: Bearer "+i.Token+"\n")
@@ -48,6 +60,20 @@ func keyFile(name, algorithm, secret string) string {
 	return "key \"" + name + "\" { algorithm " + algorithm + "; secret \"" + secret + "\"; };\n"
 }
 
+// overTLS has the server answer DNS over TLS too (RFC 9103).
+func (w *world) overTLS() {
+	w.t.Helper()
+	w.certificate("server")
+	w.tlsListen = "tls_listen = [\"127.0.0.1:0\"]\ntls = {cert = \"server.pem\", key = \"server.pkey\"}\n"
+}
+
+// certificate makes NAME.pem, signed by its own key NAME.pkey.
+func (w *world) certificate(name string) {
+	w.t.Helper()
+	w.tool("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+		"-subj", "/CN="+name, "-addext", "subjectAltName=IP:127.0.0.1", "-out", name+".pem", "-keyout", name+".pkey")
+}
+
 func (w *world) configureServer() {
 	w.write("vaernd.toml", `environment = "test"
 editions = "./editions"
@@ -57,7 +83,7 @@ state = "./state"
 admin = "127.0.0.1:0"
 [dns]
 listen = ["127.0.0.1:0"]
-[http]
+`+w.tlsListen+`[http]
 listen = "127.0.0.1:0"
 `)
 }
@@ -111,9 +137,13 @@ func (s *server) ready() bool {
 		var l struct {
 			Msg, HTTP string
 			DNS       []string
+			TLS       []string `json:"dns_tls"`
 		}
 		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "ready" {
 			s.dns, s.http = l.DNS[0], l.HTTP
+			if len(l.TLS) > 0 {
+				s.tls = l.TLS[0]
+			}
 			return true
 		}
 	}

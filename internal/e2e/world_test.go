@@ -26,6 +26,8 @@ type world struct {
 	path    string // PATH with our programs and the peers first
 	environ []string
 
+	tlsListen string // of vaernd.toml, see overTLS
+
 	mu      sync.Mutex
 	said    bytes.Buffer // all that our programs printed
 	listed  map[string]bool

@@ -15,7 +15,7 @@ group=${1:-peers}
 case $group in
   peers)
     packages=(bind9 bind9-utils bind9-dnsutils knot knot-dnsutils knot-dnssecutils nsd unbound pdns-recursor
-      pdns-server pdns-backend-sqlite3 sqlite3 python3-dnspython curl openssh-client openssl zstd)
+      pdns-server pdns-backend-sqlite3 sqlite3 python3-dnspython curl openssh-client openssl zstd libfaketime)
     alone=(prometheus/promtool)
     tools=(named named-checkconf named-checkzone named-compilezone rndc dig delv nsupdate
       knotd knotc kdig kzonecheck nsd nsd-checkconf nsd-checkzone nsd-control
