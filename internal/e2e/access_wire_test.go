@@ -51,7 +51,7 @@ func (s *server) tlsConfig(name string) *tls.Config {
 	if !roots.AppendCertsFromPEM([]byte(s.read("server.pem"))) {
 		s.t.Fatal("no certificate in server.pem")
 	}
-	config := &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", NextProtos: []string{"dot"}}
+	config := &tls.Config{RootCAs: roots, ServerName: serverName, NextProtos: []string{"dot"}}
 	if name != "" {
 		pair, err := tls.LoadX509KeyPair(s.file(name+".pem"), s.file(name+".pkey"))
 		if err != nil {

@@ -29,6 +29,7 @@ type Daemon struct {
 	t       testing.TB
 	tool    string
 	args    []string
+	environ []string
 	process *os.Process
 	ended   chan struct{} // closed when the process is gone
 }
@@ -52,7 +53,16 @@ func daemonDir(t testing.TB) (dir, addr string) {
 // start runs a tool in the foreground until the test ends and waits for its first answer at addr.
 func start(t testing.TB, dir, addr, tool string, args ...string) *Daemon {
 	t.Helper()
-	d := &Daemon{Addr: addr, Dir: dir, Log: filepath.Join(dir, "log"), t: t, tool: tool, args: args}
+	return startAhead(t, 0, dir, addr, tool, args...)
+}
+
+// startAhead is start with another clock than the machine's, see ClockAhead.
+func startAhead(t testing.TB, by time.Duration, dir, addr, tool string, args ...string) *Daemon {
+	t.Helper()
+	d := &Daemon{
+		Addr: addr, Dir: dir, Log: filepath.Join(dir, "log"),
+		t: t, tool: tool, args: args, environ: ClockAhead(t, by),
+	}
 	d.Start()
 	t.Cleanup(func() {
 		d.Stop()
@@ -72,7 +82,7 @@ func (d *Daemon) Start() {
 	}
 	defer log.Close()
 	cmd := exec.Command(Path(d.t, d.tool), d.args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = d.Dir, log, log
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = d.Dir, d.environ, log, log
 	// A test that times out runs no Cleanup. The signal is sent when the thread that started the child ends, hence the
 	// goroutine that stays on its thread until the child is gone.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}

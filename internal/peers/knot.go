@@ -16,7 +16,7 @@ func StartKnot(t testing.TB, c SecondaryConfig) *Secondary {
 		"{dir}", dir, "{address}", host+"@"+port, "{zone}", dns.Fqdn(c.Zone),
 		"{primary}", primary+"@"+primaryPort,
 		"{key}", c.KeyName, "{algorithm}", c.Algorithm, "{secret}", c.Secret))
-	return &Secondary{start(t, dir, addr, "knotd", "-c", conf), dns.Fqdn(c.Zone)}
+	return &Secondary{startAhead(t, c.Ahead, dir, addr, "knotd", "-c", conf), dns.Fqdn(c.Zone)}
 }
 
 // Knot is the strictest about a difference: what is to be deleted must be there, and what is to be added must not, else

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -15,6 +16,8 @@ type NamedConfig struct {
 	Secret    string // base64
 	Upstream  string // the Addr of an Upstream
 	TLS       *TLS   // nil: it asks its primary in the clear
+
+	Ahead time.Duration // of its clock
 }
 
 // StartNamed starts BIND as a resolver that transfers a policy zone and applies it; it is a secondary of the zone as any.
@@ -29,7 +32,7 @@ func StartNamed(t testing.TB, c NamedConfig) *Secondary {
 		"{dir}", dir, "{port}", port, "{zone}", c.Zone,
 		"{primary}", primary, "{primary port}", primaryPort,
 		"{upstream}", upstream, "{upstream port}", upstreamPort))
-	return &Secondary{start(t, dir, addr, "named", "-g", "-4", "-n", "1", "-c", conf), dns.Fqdn(c.Zone)}
+	return &Secondary{startAhead(t, c.Ahead, dir, addr, "named", "-g", "-4", "-n", "1", "-c", conf), dns.Fqdn(c.Zone)}
 }
 
 // credentials are the blocks for its key and its certificate.

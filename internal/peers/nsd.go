@@ -43,7 +43,7 @@ func StartNSDSecondary(t testing.TB, c SecondaryConfig) *Secondary {
 		"{dir}", dir, "{address}", host+"@"+port, "{zone}", dns.Fqdn(c.Zone),
 		"{primary}", primary+"@"+primaryPort,
 		"{key}", c.KeyName, "{algorithm}", c.Algorithm, "{secret}", c.Secret))
-	return &Secondary{start(t, dir, addr, "nsd", "-d", "-c", conf), dns.Fqdn(c.Zone)}
+	return &Secondary{startAhead(t, c.Ahead, dir, addr, "nsd", "-d", "-c", conf), dns.Fqdn(c.Zone)}
 }
 
 // By itself NSD would take up a transferred zone not more than once a second. It keeps its database, from which it goes on

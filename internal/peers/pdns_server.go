@@ -26,7 +26,7 @@ func StartPDNS(t testing.TB, c SecondaryConfig) *Secondary {
 	}
 	write(t, dir, "pdns.conf", fill(pdnsConf,
 		"{dir}", dir, "{host}", host, "{port}", port, "{modules}", filepath.Dir(module)))
-	return &Secondary{start(t, dir, addr, "pdns_server", "--config-dir="+dir), dns.Fqdn(c.Zone)}
+	return &Secondary{startAhead(t, c.Ahead, dir, addr, "pdns_server", "--config-dir="+dir), dns.Fqdn(c.Zone)}
 }
 
 // What pdnsutil would write: a zone that is transferred, its key, and that it may come as a difference, which PowerDNS asks

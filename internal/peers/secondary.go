@@ -15,6 +15,8 @@ type SecondaryConfig struct {
 	Algorithm string // hmac-sha256 and so on
 	Secret    string // base64
 	TLS       *TLS   // nil: it asks its primary in the clear; for NSD alone, which shows no certificate
+
+	Ahead time.Duration // of its clock
 }
 
 // Secondary is a name server that transfers a zone from a primary (RFC 5936, RFC 1995), keeps it as it does by default,
