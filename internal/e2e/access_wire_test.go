@@ -44,6 +44,17 @@ func (s *server) connect(ch channel) *wire {
 	return &wire{c, ch.transport == "udp"}
 }
 
+// connectTo opens a TCP connection to any server.
+func connectTo(t testing.TB, addr string) *wire {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return &wire{Conn: c}
+}
+
 // tlsConfig is that of a client who trusts the server, and shows NAME.pem unless that is "".
 func (s *server) tlsConfig(name string) *tls.Config {
 	s.t.Helper()

@@ -152,46 +152,37 @@ type pythonVerdict struct {
 	Same                      bool
 }
 
-// dnspython is a running tsig.py.
+// dnspython is a running tsig.py, which takes one request after the other.
 type dnspython struct {
 	t     testing.TB
-	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	lines *bufio.Scanner
 }
 
-func (s *server) startPython(p python) *dnspython {
+func (s *server) startPython() *dnspython {
 	s.t.Helper()
-	host, port, _ := net.SplitHostPort(s.dns)
-	p.Address, p.Zone = host, zone
-	p.Port, _ = strconv.Atoi(port)
-	if p.Type == "" {
-		p.Type = "SOA"
-	}
 	script, err := filepath.Abs("testdata/tsig.py")
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	d := &dnspython{t: s.t, cmd: s.command("python3", script)}
-	stdin, err := d.cmd.StdinPipe()
+	cmd := s.command("python3", script)
+	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	stdout, err := d.cmd.StdoutPipe()
+	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	d.cmd.Stderr = s.t.Output()
-	d.stdin, d.lines = stdin, bufio.NewScanner(stdout)
-	if err := d.cmd.Start(); err != nil {
+	cmd.Stderr = s.t.Output()
+	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	text, err := json.Marshal(p)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	d.tell(string(text))
-	return d
+	s.t.Cleanup(func() {
+		_ = stdin.Close()
+		_ = cmd.Wait() // the context of the test may have ended it
+	})
+	return &dnspython{s.t, stdin, bufio.NewScanner(stdout)}
 }
 
 // tell sends it a line.
@@ -202,26 +193,50 @@ func (d *dnspython) tell(line string) {
 	}
 }
 
+// asks sends it a request to a server.
+func (d *dnspython) asks(s *server, p python) {
+	d.t.Helper()
+	host, port, _ := net.SplitHostPort(s.dns)
+	p.Address, p.Zone = host, zone
+	p.Port, _ = strconv.Atoi(port)
+	if p.Type == "" {
+		p.Type = "SOA"
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.tell(string(text))
+}
+
+// says is the next line from it.
+func (d *dnspython) says() string {
+	d.t.Helper()
+	if !d.lines.Scan() {
+		d.t.Fatalf("dnspython ended: %v", d.lines.Err())
+	}
+	return d.lines.Text()
+}
+
 // waits reads that it waits for a line.
 func (d *dnspython) waits() {
 	d.t.Helper()
-	if !d.lines.Scan() || d.lines.Text() != "waiting" {
-		d.t.Fatalf("dnspython does not wait, it says %q", d.lines.Text())
+	if line := d.says(); line != "waiting" {
+		d.t.Fatalf("dnspython does not wait, it says %q", line)
 	}
 }
 
-// says is its verdict at the end.
-func (d *dnspython) says() pythonVerdict {
+func (d *dnspython) verdict() pythonVerdict {
 	d.t.Helper()
-	d.lines.Scan()
-	line := d.lines.Text()
-	if err := d.cmd.Wait(); err != nil {
-		d.t.Fatalf("dnspython: %v: %q", err, line)
-	}
-	return parse[pythonVerdict](d.t, line)
+	return parse[pythonVerdict](d.t, d.says())
 }
 
+// python has dnspython ask once. It is for one goroutine.
 func (s *server) python(p python) pythonVerdict {
 	s.t.Helper()
-	return s.startPython(p).says()
+	if s.dnspython == nil {
+		s.dnspython = s.startPython()
+	}
+	s.dnspython.asks(s, p)
+	return s.dnspython.verdict()
 }

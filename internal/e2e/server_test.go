@@ -32,6 +32,7 @@ type server struct {
 	process        *os.Process
 	ended          chan struct{}
 	status         int // once it has ended
+	dnspython      *dnspython
 }
 
 // addISP makes a provider, with NAME.key for dig and NAME.header for curl.

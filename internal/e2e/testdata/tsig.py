@@ -1,4 +1,4 @@
-"""dnspython as a judge of TSIG (RFC 8945): one request, as the JSON on the first line of stdin says; the verdict as JSON.
+"""dnspython as a judge of TSIG (RFC 8945): a request for each line of JSON on stdin, and its verdict as a line of JSON.
 
 address, port   the server
 zone, type      what is asked
@@ -25,15 +25,9 @@ import dns.tsig
 import dns.versioned
 import dns.xfr
 
-ask = json.loads(sys.stdin.readline())
+ask, verdict = {}, {}  # the request at hand
 real = time.time
 time.time = lambda: real() + ask.get("ahead", 0)
-
-key = dns.tsig.Key(ask["key"]["name"], ask["key"]["secret"], ask["key"]["algorithm"])
-ring = {key.name: key}
-where, port = ask["address"], ask["port"]
-verdict = {"verdict": "ok", "messages": 0, "signed": 0, "records": 0}
-
 validate = dns.tsig.validate
 
 
@@ -69,21 +63,20 @@ def take(wire, **more):
 dns.message.from_wire = take
 
 
-def cut_to(size):
-    """Sign with MACs of so many octets (RFC 8945 section 5.2.2.1)."""
-    sign = dns.tsig.HMACTSig.sign
-    dns.tsig.HMACTSig.sign = lambda self: sign(self)[:size]
+def signed(q):
+    """The octets of a query; its MAC may be cut (RFC 8945 section 5.2.2.1)."""
+    whole = dns.tsig.HMACTSig.sign
+    if "cut" in ask:
+        dns.tsig.HMACTSig.sign = lambda self: whole(self)[: ask["cut"]]
+    wire = q.to_wire()
+    dns.tsig.HMACTSig.sign = whole
+    return wire
 
 
 def query():
     q = dns.message.make_query(ask["zone"], ask["type"])
     q.use_tsig(key, fudge=ask.get("fudge", 300))
-    if "cut" in ask:
-        whole = dns.tsig.HMACTSig.sign
-        cut_to(ask["cut"])
-    wire = q.to_wire()
-    if "cut" in ask:
-        dns.tsig.HMACTSig.sign = whole
+    wire = signed(q)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if ask.get("udp") else socket.SOCK_STREAM) as s:
         s.settimeout(30)
         s.connect((where, port))
@@ -116,7 +109,7 @@ def inbound(zone):
 
 def told():
     print("waiting", flush=True)
-    sys.stdin.readline()
+    next(sys.stdin)
 
 
 def follow():
@@ -125,11 +118,10 @@ def follow():
     told()
     verdict["messages"] = verdict["signed"] = verdict["records"] = 0
     inbound(zone)
-    difference = verdict["records"]
+    difference = dict(verdict)
     whole = dns.versioned.Zone(ask["zone"])
     inbound(whole)
-    verdict["records"] = difference
-    verdict["same"] = zone.to_text() == whole.to_text()
+    verdict.update(difference, same=zone.to_text() == whole.to_text())
 
 
 def stall():
@@ -156,15 +148,21 @@ def transfer():
             raise dns.exception.FormError("message without TSIG")
 
 
-try:
-    if ask.get("then") == "follow":
-        follow()
-    elif ask.get("then") == "stall":
-        stall()
-    elif ask["type"] in ("AXFR", "IXFR"):
-        transfer()
-    else:
-        query()
-except Exception as e:
-    verdict["verdict"] = type(e).__name__
-print(json.dumps(verdict))
+for line in sys.stdin:
+    ask = json.loads(line)
+    key = dns.tsig.Key(ask["key"]["name"], ask["key"]["secret"], ask["key"]["algorithm"])
+    ring = {key.name: key}
+    where, port = ask["address"], ask["port"]
+    verdict = {"verdict": "ok", "messages": 0, "signed": 0, "records": 0}
+    try:
+        if ask.get("then") == "follow":
+            follow()
+        elif ask.get("then") == "stall":
+            stall()
+        elif ask["type"] in ("AXFR", "IXFR"):
+            transfer()
+        else:
+            query()
+    except Exception as e:
+        verdict["verdict"] = type(e).__name__
+    print(json.dumps(verdict), flush=True)
