@@ -245,8 +245,8 @@ func TestAccessMatrix(t *testing.T) {
 			c.Close()
 		}
 	}
-	if want := len(channels) * len(credentials) * len(requests); cells != want || cells < 1500 {
-		t.Errorf("%d cells, want %d", cells, want)
+	if want := len(channels) * len(credentials) * len(requests); cells != want || granted < 100 {
+		t.Errorf("%d cells, want %d; and %d of them granted, which is too few to show anything", cells, want, granted)
 	}
 	t.Logf("%d cells, %d of them granted; order of seed %d", cells, granted, seed)
 	// NO3: no NOTIFY or UPDATE changed anything.

@@ -47,11 +47,11 @@ func (s *server) seen(tool string, ch channel, cr credential, rq request, args [
 	v := s.asks(tool, ch, cr.toolKey(), -cr.late, args...)
 	n := due(ch, cr, rq)
 	if v.Records != n {
-		s.t.Errorf("%s: %d records, want %d: %.1000s", what, v.Records, n, v.text)
+		s.t.Errorf("%s: want %d records: %v", what, n, v)
 	}
 	if n > 0 {
 		if v.Error != "" || v.Verified != (cr.key != nil) || v.Status != 0 {
-			s.t.Errorf("%s: %+.1000v", what, v)
+			s.t.Errorf("%s: want an answer, signed if the request was: %v", what, v)
 		}
 		return
 	}
@@ -63,9 +63,9 @@ func (s *server) seen(tool string, ch channel, cr credential, rq request, args [
 		}[cr.wrong]
 	}
 	if v.Error != failed || v.Rcode != "" && v.Rcode != rcode { // dig shows no rcode for a transfer
-		s.t.Errorf("%s: want %s %s: %+v", what, rcode, failed, v)
+		s.t.Errorf("%s: want %s %s: %v", what, rcode, failed, v)
 	}
 	if cr.wrong == dns.RcodeBadTime && tool == "dig" && !v.Clock {
-		s.t.Errorf("%s: it does not say that the clocks differ: %+v", what, v)
+		s.t.Errorf("%s: it does not say that the clocks differ: %v", what, v)
 	}
 }

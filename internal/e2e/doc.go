@@ -21,6 +21,13 @@
 // TestSecondariesFollow takes BIND, Knot, NSD, PowerDNS and PowerDNS Recursor through 40 editions of a list that changes by
 // lot, and with VAERN_FULL=1 through 1000, which takes a quarter of an hour (-timeout 1h). VAERN_SEED repeats a run that failed.
 //
+// # Access
+//
+// TestAccessMatrix asks vaernd for everything on every channel with every credential, some 2700 cells, and has each octet of
+// a refusal said by rules of its own. TestTSIG, TestTS9 and TestSecondaries take the rows of RFC 8945, by the judgement of
+// dig, kdig, dnspython (testdata/tsig.py), BIND, Knot, NSD and PowerDNS, some of them with a clock that libfaketime puts
+// wrong.
+//
 // # Secrets
 //
 // Every world keeps what the programs printed. When its test ends, no listed name, token or TSIG secret may stand in it.

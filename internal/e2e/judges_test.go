@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -33,6 +34,11 @@ type verdict struct {
 	Clock    bool   // a good signature says that the client's clock is wrong
 	Status   int    // with which the program ended
 	text     string // that it printed
+}
+
+func (v verdict) String() string {
+	return fmt.Sprintf("%s %s, %d records, verified: %v, clocks differ: %v, status %d:\n%.900s",
+		v.Rcode, v.Error, v.Records, v.Verified, v.Clock, v.Status, v.text)
 }
 
 var (

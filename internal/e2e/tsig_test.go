@@ -54,7 +54,7 @@ func (s *server) refused(t *testing.T, what, tsigError string, key tsigKey, ahea
 		for _, tool := range []string{"dig", "kdig"} {
 			v := s.asks(tool, byTCP, key, ahead, zone, qtype)
 			if v.Rcode != "NOTAUTH" || v.Error != tsigError || v.Records != 0 || v.Verified {
-				t.Errorf("%s: %s %s: %+v, want %s", what, tool, qtype, v, tsigError)
+				t.Errorf("%s: %s %s: want %s: %v", what, tool, qtype, tsigError, v)
 			}
 			// To an error that is not signed as well dig says so, if the clocks differ.
 			if tool == "dig" && v.Clock != (ahead != 0) {
@@ -78,7 +78,7 @@ func (s *server) granted(t *testing.T, what string, key tsigKey, ahead time.Dura
 	for _, tool := range []string{"dig", "kdig"} {
 		for qtype, n := range map[string]int{"SOA": 1, "AXFR": wholeZone} {
 			if v := s.asks(tool, byTCP, key, ahead, zone, qtype); v.Records != n || !v.Verified || v.Error != "" || v.Status != 0 {
-				t.Errorf("%s: %s %s: %+.1000v", what, tool, qtype, v)
+				t.Errorf("%s: %s %s: %v", what, tool, qtype, v)
 			}
 		}
 	}
@@ -130,7 +130,7 @@ func TestTSIG(t *testing.T) {
 		md5 := key
 		md5.Algorithm = "hmac-md5"
 		if v := s.asks("dig", byTCP, md5, 0, zone, "SOA"); v.Error != "BADKEY" {
-			t.Errorf("dig with MD5: %+v", v)
+			t.Errorf("dig with MD5: %v", v)
 		}
 	})
 	judge("TS4 what is signed", func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestTSIG(t *testing.T) {
 			k := key
 			k.Algorithm = algorithm
 			if v := s.asks("dig", byTCP, k, 0, zone, "SOA"); v.Records != 0 || v.Error != want && v.Rcode != want {
-				t.Errorf("dig, %s: %+v, want %s", algorithm, v, want)
+				t.Errorf("dig, %s: want %s: %v", algorithm, want, v)
 			}
 		}
 	})
@@ -172,7 +172,7 @@ func TestTSIG(t *testing.T) {
 			for _, ch := range []channel{byTCP, {transport: "udp"}} {
 				v := s.asks(tool, ch, tsigKey{}, 0, zone, "SOA")
 				if v.Rcode != "REFUSED" || strings.Contains(v.text, "TSIG") {
-					t.Errorf("%s %s: %+v", tool, ch.transport, v)
+					t.Errorf("%s %s: %v", tool, ch.transport, v)
 				}
 			}
 		}
@@ -222,12 +222,12 @@ func (s *server) freshness(t *testing.T, key tsigKey) {
 	for _, tool := range []string{"dig", "kdig"} {
 		for _, ahead := range []time.Duration{-290 * time.Second, 290 * time.Second} {
 			if v := s.asks(tool, byTCP, key, ahead, zone, "SOA"); !v.Verified || v.Records != 1 {
-				t.Errorf("%s, ahead by %v: %+v", tool, ahead, v)
+				t.Errorf("%s, ahead by %v: %v", tool, ahead, v)
 			}
 		}
 		for _, ahead := range []time.Duration{-301 * time.Second, 310 * time.Second} {
 			if v := s.asks(tool, byTCP, key, ahead, zone, "SOA"); v.Error != "BADTIME" || v.Clock != (tool == "dig") {
-				t.Errorf("%s, ahead by %v: %+v", tool, ahead, v)
+				t.Errorf("%s, ahead by %v: %v", tool, ahead, v)
 			}
 		}
 	}
@@ -418,5 +418,9 @@ func TestTS9_KeyTakenInMidTransfer(t *testing.T) {
 			t.Errorf("%s does not say that the transfer failed: %s", tool, tail)
 		}
 	}
-	await(t, "three transfers end", func() bool { return strings.Count(s.read("vaernd.log"), `"result":"revoked"`) == 3 })
+	// On a machine that is very slow the server may have given a reader up before.
+	await(t, "three transfers end", func() bool { return strings.Count(s.read("vaernd.log"), `"msg":"zone transfer"`) == 3 })
+	if log := s.read("vaernd.log"); strings.Contains(log, `"result":"complete"`) {
+		t.Errorf("a transfer was completed after the key was gone:\n%s", log)
+	}
 }
