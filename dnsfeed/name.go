@@ -65,11 +65,16 @@ func textName(wire string) (string, error) {
 	return text, nil
 }
 
+// maxPointers is how many pointers a name may go through. There is no reason
+// for more than it can have labels; and a message of nothing but names that
+// each go through all of it would take a tenth of a second to read.
+const maxPointers = maxName / 2
+
 // readName appends the name at msg[off:] to dst in lower case and
 // uncompressed, and returns the offset after it. Each pointer must lead to an
 // earlier place than the one before it, so it ends on any input.
 func readName(dst, msg []byte, off int) (name []byte, next int, ok bool) {
-	start, limit := len(dst), off
+	start, limit, pointers := len(dst), off, 0
 	for {
 		if off >= len(msg) {
 			return dst, 0, false
@@ -99,7 +104,7 @@ func readName(dst, msg []byte, off int) (name []byte, next int, ok bool) {
 				next = off + 2
 			}
 			to := (n&0x3f)<<8 | int(msg[off+1])
-			if to >= limit {
+			if pointers++; to >= limit || pointers > maxPointers {
 				return dst, 0, false
 			}
 			off, limit = to, to
