@@ -11,11 +11,12 @@ type quota struct {
 }
 
 // take admits one more transfer of a client, until release; or says that there
-// is no room.
+// is no room. However many clients are greedy, there is some left for the next
+// one: see share.
 func (q *quota) take(client string, limits Limits) (release func(), ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.all >= limits.allTransfers() || q.each[client] >= limits.transfers() {
+	if q.each[client] >= min(limits.transfers(), share(limits.allTransfers(), q.all)) {
 		return nil, false
 	}
 	if q.each == nil {
@@ -32,3 +33,8 @@ func (q *quota) take(client string, limits Limits) (release func(), ok bool) {
 		}
 	}, true
 }
+
+// share is how much one client may have of something of which some is taken:
+// as much as is left for all others. One that takes all it can gets half, two
+// such get a third each, and always as much again is free.
+func share(limit, taken int) int { return limit - taken }

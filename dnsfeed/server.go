@@ -50,11 +50,11 @@ func (s *Server) clock() time.Time {
 // Limits protect the server from its clients. A zero field means the default.
 type Limits struct {
 	Conns        int           // connections at once, 8192
-	Guests       int           // of them not yet authenticated, 2048; one more and the oldest is closed
-	Members      int           // of them one client's, 2048
+	Guests       int           // of them not yet authenticated, 2048; one more and the oldest is closed, of its network if there is one
+	Members      int           // of them one client's, 2048, and no more than are left for all others
 	Idle         time.Duration // until a request is there completely, 30 s
 	Guest        time.Duration // from the connection to the first authenticated request, 10 s
-	Transfers    int           // running at once for one client, 2048; one more gets SERVFAIL
+	Transfers    int           // running at once for one client, 2048, and no more than are left for all others; one more gets SERVFAIL
 	AllTransfers int           // running at once, 4096
 	Stall        time.Duration // until a batch of 16 messages is taken, 20 s
 	MinRate      int           // of a transfer as a whole, 64 KiB/s

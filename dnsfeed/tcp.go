@@ -8,8 +8,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -39,7 +41,8 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, config *tls.Config)
 			return unlessDone(ctx, err)
 		}
 		wait = 0
-		c := &conn{Conn: nc, stream: nc, since: s.clock()}
+		limitUnsent(nc)
+		c := &conn{Conn: nc, stream: nc, since: s.clock(), network: networkOf(addrPort(nc.RemoteAddr()).Addr())}
 		if !s.lobby.enter(c, s.Limits) {
 			_ = c.Close()
 			continue
@@ -100,6 +103,9 @@ func (s *Server) serveConn(ctx context.Context, c *conn, config *tls.Config) {
 		if !s.respond(c, out, p) {
 			return
 		}
+		if cap(raw) > readStep {
+			raw = nil
+		}
 	}
 }
 
@@ -136,6 +142,23 @@ func (s *Server) run(c *conn, t *transfer, p peer) bool {
 	return err == nil
 }
 
+// maxUnsent is how many octets of a connection wait in the kernel to be sent. What
+// it takes by itself is up to 4 MiB for each client that does not read, and all
+// that it has for 2000 of them; one that reads is not slower for it.
+const maxUnsent = 256 << 10
+
+// limitUnsent holds the kernel to maxUnsent, where it knows how.
+func limitUnsent(c net.Conn) {
+	const notSentLowat = 25 // TCP_NOTSENT_LOWAT of Linux, see tcp(7)
+	if tcp, ok := c.(*net.TCPConn); ok && runtime.GOOS == "linux" {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) {
+				_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, notSentLowat, maxUnsent) //nolint:gosec // a descriptor
+			})
+		}
+	}
+}
+
 // abandon closes a connection and drops what the kernel still holds for a
 // client that does not read, rather than keep megabytes of it for minutes.
 func abandon(c net.Conn) {
@@ -145,6 +168,10 @@ func abandon(c net.Conn) {
 	_ = c.Close()
 }
 
+// readStep is how many octets of a message are made room for at once, and how
+// many a connection keeps that waits for the next one.
+const readStep = 4096
+
 // readMessage reads one message with its length prefix (RFC 1035, section
 // 4.2.2) into raw, which grows as octets come and not as they are announced.
 func readMessage(in *bufio.Reader, raw []byte) ([]byte, error) {
@@ -152,13 +179,9 @@ func readMessage(in *bufio.Reader, raw []byte) ([]byte, error) {
 	if _, err := io.ReadFull(in, prefix[:]); err != nil {
 		return nil, err
 	}
-	const step = 4096
-	if cap(raw) > step {
-		raw = nil
-	}
 	raw = raw[:0]
 	for rest := int(binary.BigEndian.Uint16(prefix[:])); rest > 0; {
-		n, have := min(rest, step), len(raw)
+		n, have := min(rest, readStep), len(raw)
 		raw = append(raw, make([]byte, n)...)
 		if _, err := io.ReadFull(in, raw[have:]); err != nil {
 			return nil, err
