@@ -2,6 +2,7 @@ package dnsfeed
 
 import (
 	"sync"
+	"time"
 
 	"github.com/vaern/vaern/blocklist"
 )
@@ -13,12 +14,18 @@ type Versions struct {
 	newest  *Image
 	earlier func(blocklist.Serial) (*Image, error)
 
-	making chan struct{} // whoever is in it makes a difference
+	making turn // whoever has it makes a difference
 
-	mu   sync.Mutex
-	made map[blocklist.Serial]*difference // nil: the full zone is the answer
-	size int                              // octets of all of them
+	mu    sync.Mutex
+	turns map[string]turn                  // by client
+	made  map[blocklist.Serial]*difference // nil: the full zone is the answer
+	size  int                              // octets of all of them
 }
+
+// turn is had by one at a time.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
 
 // NewVersions returns the versions of a zone. The function opens the image of
 // an edition that is kept, and returns nil for any other serial: it is called
@@ -27,7 +34,8 @@ type Versions struct {
 func NewVersions(newest *Image, earlier func(blocklist.Serial) (*Image, error)) *Versions {
 	return &Versions{
 		newest: newest, earlier: earlier,
-		making: make(chan struct{}, 1),
+		making: newTurn(),
+		turns:  make(map[string]turn),
 		made:   make(map[blocklist.Serial]*difference),
 	}
 }
@@ -40,18 +48,31 @@ func (v *Versions) Follow(before *Image) {
 	}
 }
 
+// patience is how long a client waits for a difference that is not made yet.
+// After that the full zone is the answer, which is never wrong.
+const patience = 5 * time.Second
+
 // since returns the difference from a serial, or nil if the full zone is the
 // answer: to a version that is not kept, or if that is shorter (IX2, IX5). If
-// it has to be made first and the caller does not wait, ok is false.
+// it has to be made first and that takes longer than the client waits, ok is
+// false.
 //
 // One is made at a time, so that clients who go through all serials take one
-// processor at most.
-func (v *Versions) since(have blocklist.Serial, wait bool) (d *difference, ok bool) {
-	if d, ok := v.find(have); ok || !wait || v.earlier == nil {
+// processor at most; and one for each client, so that those of the others come
+// in between.
+func (v *Versions) since(have blocklist.Serial, client string, wait time.Duration) (d *difference, ok bool) {
+	if d, ok := v.find(have); ok || wait == 0 || v.earlier == nil {
 		return d, ok
 	}
-	v.making <- struct{}{}
-	defer func() { <-v.making }()
+	timeout := time.After(wait)
+	for _, t := range []turn{v.turnOf(client), v.making} {
+		select {
+		case t <- struct{}{}:
+			defer func() { <-t }()
+		case <-timeout:
+			return nil, false
+		}
+	}
 	if d, ok := v.find(have); ok {
 		return d, true
 	}
@@ -60,6 +81,15 @@ func (v *Versions) since(have blocklist.Serial, wait bool) (d *difference, ok bo
 		return nil, true // and try again the next time: the disk may be back by then
 	}
 	return v.make(have, old), true
+}
+
+func (v *Versions) turnOf(client string) turn {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.turns[client] == nil {
+		v.turns[client] = newTurn()
+	}
+	return v.turns[client]
 }
 
 func (v *Versions) find(have blocklist.Serial) (d *difference, ok bool) {
@@ -102,7 +132,11 @@ func (r *responder) incremental(v *Versions, client *member) outcome {
 	current := have == v.newest.serial || have.After(v.newest.serial)
 	var d *difference
 	if !current {
-		d, _ = v.since(have, r.tcp)
+		wait := patience
+		if !r.tcp {
+			wait = 0
+		}
+		d, _ = v.since(have, client.name, wait)
 	}
 	switch {
 	case current:

@@ -2,11 +2,14 @@ package dnsfeed
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -163,7 +166,7 @@ func TestVersionsConcurrent(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
-			if d, ok := v.since(all[i%2].serial, true); !ok || d == nil {
+			if d, ok := v.since(all[i%2].serial, fmt.Sprint(i%3), time.Minute); !ok || d == nil {
 				t.Error("no difference")
 			}
 		})
@@ -193,7 +196,7 @@ func TestVersionsFollow(t *testing.T) {
 	all := editions(t)
 	v := NewVersions(all[2], nil)
 	v.Follow(all[1])
-	if d, ok := v.since(all[1].serial, false); !ok || d == nil {
+	if d, ok := v.since(all[1].serial, "one", 0); !ok || d == nil {
 		t.Error("the difference from the version before is not ready")
 	}
 	other := testZone()
@@ -205,5 +208,39 @@ func TestVersionsFollow(t *testing.T) {
 	w.Follow(nil)
 	if len(w.made) != 0 {
 		t.Error("a difference from what is no version before")
+	}
+}
+
+// A client that asks for all there is does not keep others waiting: of those
+// who wait, each client has one difference made before any has a second. Who
+// waits too long gets the full zone, and so does nobody wait for ever.
+func TestVersionsTakeTurns(t *testing.T) {
+	newest := editions(t)[2]
+	for _, c := range []struct {
+		takes time.Duration // to make a difference
+		ok    bool          // the good client gets one
+	}{{time.Second, true}, {6 * time.Second, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			v := NewVersions(newest, func(s blocklist.Serial) (*Image, error) {
+				time.Sleep(c.takes)
+				old := *newest
+				old.serial = s
+				return &old, nil
+			})
+			var all sync.WaitGroup
+			for i := range 100 {
+				all.Go(func() { v.since(newest.serial-blocklist.Serial(i+2), "greedy", patience) })
+			}
+			synctest.Wait() // one makes, the others wait for that client's turn
+			began := time.Now()
+			d, ok := v.since(newest.serial-1, "good", patience)
+			if waited := time.Since(began); ok != c.ok || (d != nil) != c.ok || waited > patience+c.takes {
+				t.Errorf("%v each: %v after %v", c.takes, ok, waited)
+			}
+			all.Wait()
+			if waited := time.Since(began); waited > 2*(patience+c.takes) {
+				t.Errorf("the last waited %v", waited)
+			}
+		})
 	}
 }
