@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -49,7 +51,7 @@ func (s *Server) clock() time.Time {
 
 // Limits protect the server from its clients. A zero field means the default.
 type Limits struct {
-	Conns        int           // connections at once, 8192
+	Conns        int           // connections at once, 8192, or three quarters of the descriptors that the process may have
 	Guests       int           // of them not yet authenticated, 2048; one more and the oldest is closed, of its network if there is one
 	Members      int           // of them one client's, 2048, and no more than are left for all others
 	Idle         time.Duration // until a request is there completely, 30 s
@@ -61,7 +63,7 @@ type Limits struct {
 	Drain        time.Duration // for transfers to finish when the server stops, 5 s
 }
 
-func (l Limits) conns() int           { return either(l.Conns, 8192) }
+func (l Limits) conns() int           { return either(l.Conns, min(8192, descriptors()*3/4)) }
 func (l Limits) guests() int          { return either(l.Guests, 2048) }
 func (l Limits) members() int         { return either(l.Members, 2048) }
 func (l Limits) transfers() int       { return either(l.Transfers, 2048) }
@@ -83,21 +85,42 @@ func either[T int | time.Duration](value, standard T) T {
 	return standard
 }
 
+// descriptors returns how many the process may have. They are for editions and
+// other servers too, so connections alone must not use them up.
+var descriptors = sync.OnceValue(func() int {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return 1024
+	}
+	return int(min(limit.Cur, 1<<20)) //nolint:gosec // bounded
+})
+
+// trouble is what a socket had lately.
+type trouble struct {
+	wait time.Duration // before the next try
+	said time.Time     // in the log
+}
+
+// over notes that the socket is well.
+func (t *trouble) over() { t.wait = 0 }
+
 // retry waits after an error of a socket, longer each time up to a second,
 // and says whether to go on. Out of descriptors (EMFILE) or memory, the next
-// try may work; a closed socket never does.
-func (s *Server) retry(ctx context.Context, err error, wait *time.Duration) bool {
+// try may work; a closed socket never does. A socket that fails and works by
+// turns is in the log once a minute.
+func (s *Server) retry(ctx context.Context, err error, t *trouble) bool {
 	if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 		return false
 	}
-	if *wait == 0 {
+	if now := s.clock(); t.said.IsZero() || now.Sub(t.said) >= time.Minute {
+		t.said = now
 		s.Log.Warn("socket failed, trying again", slog.Any("error", err))
 	}
-	*wait = min(max(2**wait, 5*time.Millisecond), time.Second)
+	t.wait = min(max(2*t.wait, 5*time.Millisecond), time.Second)
 	select {
 	case <-ctx.Done():
 		return false
-	case <-time.After(*wait):
+	case <-time.After(t.wait):
 		return true
 	}
 }

@@ -404,7 +404,7 @@ var large = sync.OnceValue(func() *Image {
 
 // skim reads a transfer of an image, and checks the number of records and the
 // serial at its end without looking at each.
-func skim(t *testing.T, c io.Reader, image *Image) {
+func skim(t testing.TB, c io.Reader, image *Image) {
 	t.Helper()
 	records, last := 0, []byte(nil)
 	for i := range image.Messages() {

@@ -3,7 +3,6 @@ package dnsfeed
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"log/slog"
@@ -24,23 +23,23 @@ func (s *Server) ServeTCP(ctx context.Context, ln net.Listener) error {
 	return s.serve(ctx, ln, nil)
 }
 
-// serve answers connections, over TLS if config is not nil.
-func (s *Server) serve(ctx context.Context, ln net.Listener, config *tls.Config) error {
+// serve answers connections, over TLS if over is not nil.
+func (s *Server) serve(ctx context.Context, ln net.Listener, over *security) error {
 	defer ln.Close()
 	defer context.AfterFunc(ctx, func() { _ = ln.Close() })()
 
 	ours := newGroup()
 	defer func() { ours.stop(s.Limits.drain()) }()
-	var wait time.Duration
+	var bad trouble
 	for {
 		nc, err := ln.Accept()
 		if err != nil {
-			if s.retry(ctx, err, &wait) {
+			if s.retry(ctx, err, &bad) {
 				continue
 			}
 			return unlessDone(ctx, err)
 		}
-		wait = 0
+		bad.over()
 		limitUnsent(nc)
 		c := &conn{Conn: nc, stream: nc, since: s.clock(), network: networkOf(addrPort(nc.RemoteAddr()).Addr())}
 		if !s.lobby.enter(c, s.Limits) {
@@ -49,14 +48,14 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, config *tls.Config)
 		}
 		ours.run(c, func() {
 			defer s.lobby.leave(c)
-			s.serveConn(ctx, c, config)
+			s.serveConn(ctx, c, over)
 		})
 	}
 }
 
 // serveConn answers the requests on one connection, one after the other in
 // their order (RFC 7766, section 6.2.1.1 allows several at once).
-func (s *Server) serveConn(ctx context.Context, c *conn, config *tls.Config) {
+func (s *Server) serveConn(ctx context.Context, c *conn, over *security) {
 	p := peer{addr: addrPort(c.RemoteAddr()), transport: overTCP}
 	defer c.Close()
 	// A fault in a mapped image (the disk fails) becomes a panic, and no
@@ -68,8 +67,8 @@ func (s *Server) serveConn(ctx context.Context, c *conn, config *tls.Config) {
 			s.Log.Error("connection ended by a panic", slog.String("from", p.addr.String()))
 		}
 	}()
-	if config != nil {
-		secured, ok := s.handshake(ctx, c, config)
+	if over != nil {
+		secured, ok := s.handshake(ctx, c, over)
 		if !ok {
 			return
 		}

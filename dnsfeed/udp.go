@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"time"
 )
 
 // ServeUDP answers datagrams until ctx ends, and closes pc. Each is answered
@@ -19,16 +18,16 @@ func (s *Server) ServeUDP(ctx context.Context, pc net.PacketConn) error {
 	defer context.AfterFunc(ctx, func() { _ = pc.Close() })()
 
 	raw := make([]byte, 1<<16)
-	var wait time.Duration
+	var bad trouble
 	for {
 		n, addr, err := pc.ReadFrom(raw)
 		if err != nil {
-			if s.retry(ctx, err, &wait) {
+			if s.retry(ctx, err, &bad) {
 				continue
 			}
 			return unlessDone(ctx, err)
 		}
-		wait = 0
+		bad.over()
 		began := s.clock()
 		p := peer{addr: addrPort(addr), transport: overUDP}
 		out := s.answer(raw[:n], p)

@@ -397,6 +397,57 @@ func TestXT1_Handshake(t *testing.T) {
 	t.Errorf("%d connections are left", ts.connections())
 }
 
+// Handshakes compute one after the other, but wait for their clients together:
+// those that stop in the middle hold up nobody. And while no turn is free,
+// requests are answered.
+func TestXT_HandshakesThatStop(t *testing.T) {
+	p := newPinned()
+	ts := startTLS(t, []Client{p.one})
+	hello := recordHello(t, ts.client())
+	for range 10 {
+		c := ts.secure(nil).NetConn()
+		_, _ = c.Write(hello)
+		if _, err := c.Read(make([]byte, 1)); err != nil { // the server is past its part
+			t.Fatal(err)
+		}
+		_, _ = ts.secure(nil).NetConn().Write(hello[:len(hello)/2])
+	}
+	ts.exchange(ts.secure(ts.client(p.certOne)), ask(p.one.Zones[0], dns.TypeSOA))
+
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := newSecurity(&tls.Config{
+		MinVersion: tls.VersionTLS13, NextProtos: []string{alpn}, Certificates: []tls.Certificate{*ts.cert.Load()},
+	})
+	for range cap(over.computing) {
+		over.computing <- struct{}{}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- ts.serve(ctx, ln, over) }()
+	open := ts.secure(ts.client(p.certOne)) // at the other listener
+	ts.addr = ln.Addr().String()
+	waiting := ts.secure(ts.client())
+	shaken := make(chan error, 1)
+	go func() { shaken <- waiting.Handshake() }()
+	ts.exchange(open, ask(p.one.Zones[0], dns.TypeSOA))
+	select {
+	case err := <-shaken:
+		t.Errorf("a handshake did not wait for its turn: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	<-over.computing
+	if err := <-shaken; err != nil {
+		t.Error(err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // recordHello returns what a client sends first.
 func recordHello(t testing.TB, config *tls.Config) []byte {
 	t.Helper()
@@ -636,8 +687,8 @@ func TestXT6_TooManyTransfers(t *testing.T) {
 	}
 }
 
-// descriptors counts the open files of this process.
-func descriptors(t *testing.T) int {
+// openFiles counts the open files of this process.
+func openFiles(t testing.TB) int {
 	t.Helper()
 	all, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -651,7 +702,7 @@ func TestXT_ClientsThatLeaveFreeEverything(t *testing.T) {
 	p := newPinned()
 	ts := startTLS(t, []Client{p.one}, func(s *Server) { s.Limits.Stall = 300 * time.Millisecond; s.Limits.Guest = 500 * time.Millisecond })
 	ts.publish(large())
-	goroutines, files := runtime.NumGoroutine(), descriptors(t)
+	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 	for i := range 40 {
 		c := ts.secure(ts.client(p.certOne))
 		switch i % 5 {
@@ -678,11 +729,11 @@ func TestXT_ClientsThatLeaveFreeEverything(t *testing.T) {
 	ts.awaitLog(`result="connection lost"`)
 	ts.awaitLog(`result="too slow"`)
 	deadline := time.Now().Add(10 * time.Second)
-	for ts.connections() > 0 || runtime.NumGoroutine() > goroutines || descriptors(t) > files+16 { // ours of cases 1 and 4 are open
+	for ts.connections() > 0 || runtime.NumGoroutine() > goroutines || openFiles(t) > files+16 { // ours of cases 1 and 4 are open
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<16)
 			t.Fatalf("%d connections, goroutines %d then %d, files %d then %d\n%s", ts.connections(), goroutines, runtime.NumGoroutine(),
-				files, descriptors(t), stacks[:runtime.Stack(stacks, true)])
+				files, openFiles(t), stacks[:runtime.Stack(stacks, true)])
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
