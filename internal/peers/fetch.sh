@@ -5,7 +5,8 @@
 #   fetch.sh cc     a C compiler for go test -race, where the machine has none
 #
 # The Debian packages named below, and those they depend on that the machine lacks, are unpacked into a folder of the
-# user's cache; of those in alone, which are large, one program that needs nothing else. No maintainer script runs, no service starts. The wrappers in its bin/ know where the libraries are.
+# user's cache; of those in alone, which are large, one program that needs nothing else. No maintainer script runs, no
+# service starts. The wrappers in its bin/ know where the libraries are.
 # The folder is printed. Its name is a hash of this script and the system's release: another list of packages is another
 # folder. peers.go computes the same name.
 set -euo pipefail
@@ -15,12 +16,14 @@ group=${1:-peers}
 case $group in
   peers)
     packages=(bind9 bind9-utils bind9-dnsutils knot knot-dnsutils knot-dnssecutils nsd unbound pdns-recursor
-      pdns-server pdns-backend-sqlite3 sqlite3 python3-dnspython curl openssh-client openssl zstd libfaketime)
+      pdns-server pdns-backend-sqlite3 sqlite3 python3-dnspython curl wget nghttp2-client nginx-light
+      openssh-client openssl zstd libfaketime)
     alone=(prometheus/promtool)
     tools=(named named-checkconf named-checkzone named-compilezone rndc dig delv nsupdate
       knotd knotc kdig kzonecheck nsd nsd-checkconf nsd-checkzone nsd-control
       unbound unbound-checkconf unbound-control pdns_recursor rec_control
-      pdns_server pdns_control pdnsutil sqlite3 python3 curl openssl ssh-add ssh-agent ssh-keygen zstd promtool)
+      pdns_server pdns_control pdnsutil sqlite3 python3 curl wget h2load nginx openssl
+      ssh-add ssh-agent ssh-keygen zstd promtool)
     ;;
   cc)
     packages=(gcc libc6-dev)
