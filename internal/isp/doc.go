@@ -59,7 +59,7 @@
 //
 //	table, err := isp.Read(dir)
 //	for _, err := range table.Refused { log.Error("isp refused", "error", err) }
-//	who, ok := table.Authenticate(token, address, now)
+//	who, ok := table.Authenticate(isp.Proof{Tokens: []string{token}}, address, now)
 //
 // A file that can not be read as above makes that one ISP unknown and no
 // other: it is listed in Refused. So a mistake in one file never opens and

@@ -194,7 +194,7 @@ func TestAuthenticate(t *testing.T) {
 		{"", "203.0.113.9", ""},
 	} {
 		got := ""
-		if who, ok := table.Authenticate(c.token, netip.MustParseAddr(c.from), now); ok {
+		if who, ok := table.Authenticate(Proof{Tokens: []string{c.token}}, netip.MustParseAddr(c.from), now); ok {
 			got = who.Name
 		}
 		if got != c.want {
@@ -268,10 +268,10 @@ func TestBrokenFileRefusesThatISPAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			table := read(t, dir)
-			if _, ok := table.Authenticate(fine.Token, somewhere, now); !ok {
+			if _, ok := table.Authenticate(Proof{Tokens: []string{fine.Token}}, somewhere, now); !ok {
 				t.Error("the other ISP is out too")
 			}
-			if _, ok := table.Authenticate(broken.Token, somewhere, now); ok {
+			if _, ok := table.Authenticate(Proof{Tokens: []string{broken.Token}}, somewhere, now); ok {
 				t.Error("the broken ISP is in")
 			}
 			if len(table.Refused) != 1 || !strings.Contains(table.Refused[0].Error(), c.says) {
@@ -321,7 +321,7 @@ func TestCopiedFileIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := read(t, dir)
-	if who, ok := table.Authenticate(c.Token, somewhere, now); !ok || who.Name != "a" || len(table.Refused) != 1 {
+	if who, ok := table.Authenticate(Proof{Tokens: []string{c.Token}}, somewhere, now); !ok || who.Name != "a" || len(table.Refused) != 1 {
 		t.Errorf("got %v, refused %v", who, table.Refused)
 	}
 }

@@ -20,7 +20,7 @@ const week = 7 * 24 * time.Hour
 
 // who returns the name of the ISP that holds the token at a moment.
 func who(table *Table, c Credentials, at time.Time) string {
-	if i, ok := table.Authenticate(c.Token, somewhere, at); ok {
+	if i, ok := table.Authenticate(Proof{Tokens: []string{c.Token}}, somewhere, at); ok {
 		return i.Name
 	}
 	return ""

@@ -1,9 +1,7 @@
 package isp
 
 import (
-	"crypto/subtle"
 	"fmt"
-	"net/netip"
 	"time"
 )
 
@@ -66,24 +64,6 @@ func (i *ISP) sets() (all []*Keys) {
 		}
 	}
 	return all
-}
-
-// Authenticate returns the ISP that holds this token at a moment and may ask
-// from this address. It takes the same time whichever ISP that is, if any.
-func (t *Table) Authenticate(token string, from netip.Addr, now time.Time) (*ISP, bool) {
-	sum := hashToken(token)
-	found := -1
-	for n := range t.ISPs {
-		for _, k := range t.ISPs[n].InForce(now) {
-			if subtle.ConstantTimeCompare(k.TokenSHA256[:], sum[:]) == 1 {
-				found = n
-			}
-		}
-	}
-	if found < 0 || !t.ISPs[found].MayComeFrom(from) {
-		return nil, false
-	}
-	return &t.ISPs[found], true
 }
 
 // NextEnd returns when the next credentials end after a moment, or zero if
