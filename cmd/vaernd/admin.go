@@ -11,6 +11,7 @@ import (
 
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/dnsfeed"
+	"github.com/vaern/vaern/internal/isp"
 )
 
 // statusJSON is what /status and "vaernd status --json" say.
@@ -41,6 +42,9 @@ type ispStatus struct {
 	Address   *netip.Addr       `json:"address"`
 	Lag       *int64            `json:"lag"` // seconds for which there has been a newer edition; 0: it has the newest
 	Notify    []notifyStatus    `json:"notify"`
+	Acked     *blocklist.Serial `json:"acked"` // the newest that the ISP said it has in force
+	AckedAt   *time.Time        `json:"acked_at"`
+	Alarm     *isp.Alarm        `json:"alarm"` // what it said last is wrong
 }
 
 // notifyStatus says how far one secondary was told.
@@ -55,7 +59,7 @@ type notifyStatus struct {
 
 // newAdmin returns the server for the people who run this machine. It listens
 // on loopback and asks for no credential; it tells no name that is listed.
-func newAdmin(f *feed, l *ledger, m *metrics, log *slog.Logger) *http.Server {
+func newAdmin(f *feed, l *ledger, r *isp.Reports, m *metrics, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintln(w, "ok")
@@ -69,7 +73,7 @@ func newAdmin(f *feed, l *ledger, m *metrics, log *slog.Logger) *http.Server {
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(f.status(l))
+		_ = json.NewEncoder(w).Encode(f.status(l, r))
 	})
 	mux.Handle("GET /metrics", m.handler(log))
 	return &http.Server{
@@ -92,7 +96,7 @@ func (f *feed) unready() (reasons []string) {
 	return reasons
 }
 
-func (f *feed) status(l *ledger) statusJSON {
+func (f *feed) status(l *ledger, r *isp.Reports) statusJSON {
 	s := statusJSON{Lists: []listStatus{}, ISPs: []ispStatus{}}
 	for _, list := range f.all() {
 		e := list.edition
@@ -104,10 +108,19 @@ func (f *feed) status(l *ledger) statusJSON {
 			continue
 		}
 		for _, list := range i.Lists {
-			s.ISPs = append(s.ISPs, f.ispStatus(l, told, i.Name, list))
+			one := f.ispStatus(l, told, i.Name, list)
+			one.addReports(r.Last(i.Name, list))
+			s.ISPs = append(s.ISPs, one)
 		}
 	}
 	return s
+}
+
+func (i *ispStatus) addReports(ack *isp.Ack, alarm *isp.Alarm) {
+	if ack != nil {
+		i.Acked, i.AckedAt = &ack.Serial, &ack.At
+	}
+	i.Alarm = alarm
 }
 
 func (f *feed) ispStatus(l *ledger, told []dnsfeed.Told, isp, list string) ispStatus {

@@ -68,5 +68,3 @@ func (c *certificate) refresh() {
 
 // current returns the certificate for the next handshake.
 func (c *certificate) current() *tls.Certificate { return c.now.Load() }
-
-func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.now.Load(), nil }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -49,6 +50,9 @@ type settings struct {
 		Listen string `toml:"listen"`
 		// TLS is the server's certificate there.
 		TLS keyPair `toml:"tls"`
+		// MinTLS is the oldest version of TLS that is spoken there: 1.3 unless
+		// it says "1.2".
+		MinTLS string `toml:"min_tls"`
 	} `toml:"http"`
 
 	now func() time.Time
@@ -124,6 +128,9 @@ func (s *settings) check() error {
 	if err := s.HTTP.TLS.check("http.tls", false); err != nil {
 		return err
 	}
+	if s.tlsVersion() == 0 {
+		return cli.Misuse(fmt.Errorf("http.min_tls: %q is not a version", s.HTTP.MinTLS), `write "1.3", or "1.2" for clients that know no better`)
+	}
 	if s.HTTP.Listen != "" {
 		if loopback, err := isLoopback("http.listen", s.HTTP.Listen); err != nil {
 			return err
@@ -140,6 +147,17 @@ func (s *settings) check() error {
 		}
 	}
 	return nil
+}
+
+// tlsVersion is MinTLS as package tls numbers it, or 0.
+func (s *settings) tlsVersion() uint16 {
+	switch s.HTTP.MinTLS {
+	case "", "1.3":
+		return tls.VersionTLS13
+	case "1.2":
+		return tls.VersionTLS12
+	}
+	return 0
 }
 
 func isLoopback(key, listen string) (bool, error) {

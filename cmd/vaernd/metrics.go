@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/vaern/vaern/dnsfeed"
+	"github.com/vaern/vaern/internal/httpfeed"
 )
 
 // metrics are what Prometheus may know: ISPs, lists, counts, and reasons in
@@ -24,6 +26,8 @@ type metrics struct {
 	transferTime  *prometheus.HistogramVec
 	refused       *prometheus.CounterVec
 	notify        *prometheus.CounterVec
+	answers       *prometheus.CounterVec
+	answerBytes   *prometheus.CounterVec
 }
 
 func newMetrics(f *feed, l *ledger, dns *dnsfeed.Server) *metrics {
@@ -38,11 +42,13 @@ func newMetrics(f *feed, l *ledger, dns *dnsfeed.Server) *metrics {
 			Name: "vaern_dns_transfer_duration_seconds", Help: "How long complete zone transfers took.",
 			Buckets: []float64{.001, .005, .025, .1, .5, 2, 10, 60, 300},
 		}, []string{"type", "transport"}),
-		refused: counter("vaern_dns_refused_total", "DNS requests that were refused, by anybody.", "reason", "transport"),
-		notify:  counter("vaern_notify_messages_total", "NOTIFY messages sent, by what came of them.", "isp", "result"),
+		refused:     counter("vaern_dns_refused_total", "DNS requests that were refused, by anybody.", "reason", "transport"),
+		notify:      counter("vaern_notify_messages_total", "NOTIFY messages sent, by what came of them.", "isp", "result"),
+		answers:     counter("vaern_http_answers_total", "HTTP requests answered; those of strangers have no isp.", "isp", "status"),
+		answerBytes: counter("vaern_http_answer_bytes_total", "Octets of bodies sent over HTTP.", "isp"),
 	}
 	m.registry.MustRegister(
-		m.transfers, m.transferBytes, m.transferTime, m.refused, m.notify, &gauges{f, l, dns},
+		m.transfers, m.transferBytes, m.transferTime, m.refused, m.notify, m.answers, m.answerBytes, &gauges{f, l, dns},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -62,6 +68,27 @@ func (m *metrics) refuse(reason, transport string) {
 
 func (m *metrics) notified(isp string, result dnsfeed.NotifyState) {
 	m.notify.WithLabelValues(isp, string(result)).Inc()
+}
+
+// answered counts an answer over HTTP. Strangers choose neither ISP nor status.
+func (m *metrics) answered(a httpfeed.Answer) {
+	m.answers.WithLabelValues(a.ISP, strconv.Itoa(a.Status)).Inc()
+	m.answerBytes.WithLabelValues(a.ISP).Add(float64(a.Octets))
+}
+
+// observe measures the connections of h from now on.
+func (m *metrics) observe(h *httpfeed.Handler) {
+	for name, g := range map[string]struct {
+		help string
+		is   func(all, guests int) int
+	}{
+		"vaern_http_connections":       {"HTTP connections open.", func(all, _ int) int { return all }},
+		"vaern_http_guest_connections": {"HTTP connections open that have shown no valid credential.", func(_, guests int) int { return guests }},
+	} {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: g.help}, func() float64 {
+			return float64(g.is(h.Connections()))
+		}))
+	}
 }
 
 func (m *metrics) handler(log *slog.Logger) http.Handler {

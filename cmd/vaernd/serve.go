@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/dnsfeed"
 	"github.com/vaern/vaern/internal/httpfeed"
+	"github.com/vaern/vaern/internal/isp"
 )
 
 // drain is how long running answers may take after a stop was asked for.
@@ -46,7 +46,9 @@ type server struct {
 	log      *slog.Logger
 	feed     *feed
 	ledger   *ledger
+	reports  *isp.Reports
 	dns      *dnsfeed.Server
+	handler  *httpfeed.Handler
 	http     *http.Server
 	admin    *http.Server
 	dnsCert  *certificate // nil: not over TLS
@@ -66,6 +68,9 @@ func serve(ctx context.Context, p *program) error {
 	if v.ledger, err = openLedger(s.State, s.now); err != nil {
 		log.Error("ledger begins anew", "error", err)
 	}
+	if v.reports, err = isp.OpenReports(s.State); err != nil {
+		log.Error("reports of ISPs not all read", "error", err)
+	}
 	v.feed = newFeed(s, log)
 	v.dns = &dnsfeed.Server{Log: log, Now: realNow}
 	measured := newMetrics(v.feed, v.ledger, v.dns)
@@ -81,9 +86,11 @@ func serve(ctx context.Context, p *program) error {
 		Served: func(isp, list string, serial blocklist.Serial, from netip.Addr) {
 			v.ledger.note(receipt{ISP: isp, List: list, Serial: serial, By: byHTTP, Address: from})
 		},
+		Answered: measured.answered, Ack: v.ack, Alarm: v.alarm,
 	})
-	v.http = httpfeed.NewServer(handler, log)
-	v.admin = newAdmin(v.feed, v.ledger, measured, log)
+	measured.observe(handler)
+	v.handler, v.http = handler, httpfeed.NewServer(handler)
+	v.admin = newAdmin(v.feed, v.ledger, v.reports, measured, log)
 	v.feed.dns, v.feed.http, v.feed.notifier = v.dns, handler, s.notifier(log)
 	v.feed.notifier.Observe = measured.notified
 
@@ -96,7 +103,7 @@ func serve(ctx context.Context, p *program) error {
 		if v.httpCert, err = loadCertificate("http.tls", s.HTTP.TLS, log); err != nil {
 			return err
 		}
-		v.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: v.httpCert.get}
+		v.http.TLSConfig = httpfeed.TLS(v.httpCert.current, s.tlsVersion())
 	}
 	sockets, err := v.listen(ctx)
 	if err != nil {
@@ -203,7 +210,9 @@ func (v *server) run(ctx context.Context, s *sockets, watch func(context.Context
 	for _, l := range s.tls {
 		part("dns over tls", func() error { return v.dns.ServeTLS(ctx, l, v.dnsCert.current) })
 	}
-	part("http", func() error { return serveHTTP(v.http, s.http) })
+	if s.http != nil {
+		part("http", func() error { return serveHTTP(v.http, v.handler.Listen(s.http)) })
+	}
 	part("admin", func() error { return serveHTTP(v.admin, s.admin) })
 	all.Go(func() { watch(ctx) })
 	all.Go(func() { v.feed.notifier.Run(ctx) })

@@ -28,11 +28,12 @@ func newStatus(p *program) *cobra.Command {
 		Long: `Ask the server that runs with this configuration, over its admin address, which
 edition of each list it serves, which one each ISP got last, when, how and from
 where, for how long there has been a newer one (LAG), and whether the ISPs'
-secondaries answered NOTIFY. What an ISP got is remembered in state.`,
+secondaries answered NOTIFY; and what the ISPs said: which edition they have in
+force (ACKED), and what is wrong (ALARM). All of it is remembered in state.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: {lists: [{name, serial, ...}], isps: [{name, list, served, at, by, transfer, transport, address, lag, notify: [{to, state, serial, tries, at, error}]}]}")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: {lists: [{name, serial, ...}], isps: [{name, list, served, at, by, transfer, transport, address, lag, notify: [{to, state, serial, tries, at, error}], acked, acked_at, alarm: {serial, at, reason}}]}")
 	return cmd
 }
 
@@ -86,10 +87,10 @@ func (s statusJSON) print(out io.Writer) error {
 		}
 		_, _ = fmt.Fprintf(w, "%s\t%v\t%s\t%s%s\n", l.Name, l.Serial, l.Created.Format(time.RFC3339), l.Expires.Format(time.RFC3339), note)
 	}
-	_, _ = fmt.Fprintln(w, "\nISP\tLIST\tSERVED\tWHEN\tBY\tFROM\tLAG")
+	_, _ = fmt.Fprintln(w, "\nISP\tLIST\tSERVED\tWHEN\tBY\tFROM\tLAG\tACKED")
 	for _, i := range s.ISPs {
 		if i.Served == nil || i.At == nil || i.By == nil || i.Address == nil {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t-\t-\t-\t-\t-\n", i.Name, i.List)
+			_, _ = fmt.Fprintf(w, "%s\t%s\t-\t-\t-\t-\t-\t%s\n", i.Name, i.List, i.acked())
 			continue
 		}
 		by, lag := *i.By, "-"
@@ -99,10 +100,29 @@ func (s statusJSON) print(out io.Writer) error {
 		if i.Lag != nil {
 			lag = (time.Duration(*i.Lag) * time.Second).String()
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%s\t%v\t%s\n", i.Name, i.List, *i.Served, i.At.Format(time.RFC3339), by, i.Address, lag)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%s\t%v\t%s\t%s\n", i.Name, i.List, *i.Served, i.At.Format(time.RFC3339), by, i.Address, lag, i.acked())
 	}
 	s.printNotify(w)
+	s.printAlarms(w)
 	return w.Flush()
+}
+
+func (i *ispStatus) acked() string {
+	if i.Acked == nil {
+		return "-"
+	}
+	return i.Acked.String()
+}
+
+// printAlarms prints what ISPs say is wrong, if they do.
+func (s statusJSON) printAlarms(w io.Writer) {
+	head := "\nALARM\tLIST\tSERIAL\tWHEN\tREASON\n"
+	for _, i := range s.ISPs {
+		if a := i.Alarm; a != nil {
+			_, _ = fmt.Fprintf(w, "%s%s\t%s\t%v\t%s\t%s\n", head, i.Name, i.List, a.Serial, a.At.Format(time.RFC3339), a.Reason)
+			head = ""
+		}
+	}
 }
 
 // printNotify prints how far the secondaries were told, if there are any.

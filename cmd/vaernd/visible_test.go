@@ -125,8 +125,8 @@ func TestSecondaryIsNotified(t *testing.T) {
 	d.eventually("the transfer is noted", func() bool { return lagging(d.status()) == "" })
 	table := d.command(0, "status")
 	for _, line := range []string{
-		`(?m)^nordnet +csam +` + three.Serial.String() + ` +\S+ +ixfr over tcp +127\.0\.0\.1 +0s$`,
-		`(?m)^sudnet +csam +- +- +- +- +-$`,
+		`(?m)^nordnet +csam +` + three.Serial.String() + ` +\S+ +ixfr over tcp +127\.0\.0\.1 +0s +-$`,
+		`(?m)^sudnet +csam +- +- +- +- +- +-$`,
 		`(?m)^NOTIFY +ISP +LIST +SERIAL +STATE +TRIES +WHEN$`,
 		`(?m)^` + knot.Addr + ` +nordnet +csam +` + three.Serial.String() + ` +acknowledged +[12] +\S+$`,
 	} {

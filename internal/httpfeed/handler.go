@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -14,8 +15,7 @@ import (
 	"github.com/vaern/vaern/internal/isp"
 )
 
-// Options say how a [Handler] works. Log and Now are needed; what is zero of
-// the rest has the value written behind it.
+// Options say how a [Handler] works. Log and Now are needed.
 type Options struct {
 	Log *slog.Logger
 	// Now is the time that credentials are about.
@@ -25,17 +25,32 @@ type Options struct {
 	Clock func() time.Time
 	// Served, if not nil, hears of every text that an ISP got, or had already.
 	Served func(isp, list string, serial blocklist.Serial, from netip.Addr)
+	// Answered, if not nil, hears of every request.
+	Answered func(Answer)
+	// Ack and Alarm take what an ISP says of an edition that is kept; it is told
+	// that it was heard if they return no error. If nil, nobody listens, and the
+	// path is absent.
+	Ack   func(isp, list string, serial blocklist.Serial) error
+	Alarm func(isp, list string, serial blocklist.Serial, reason string) error
 
-	Stall     time.Duration // 30 s: how long one write of at most 32 KiB may take
-	MaxAll    int           // 256: answers at a time
-	MaxPerISP int           // 16: answers at a time to one ISP
+	Limits Limits
+}
+
+// Answer is what became of a request.
+type Answer struct {
+	ISP      string // empty: a stranger
+	Status   int
+	Octets   int64 // of the body
+	Complete bool
 }
 
 // Handler answers requests. It is safe for concurrent use.
 type Handler struct {
-	opt   Options
-	view  atomic.Pointer[View]
-	quota quota
+	opt     Options
+	view    atomic.Pointer[View]
+	quota   quota
+	lobby   lobby
+	changes *changesCache
 }
 
 // New returns a handler that serves nothing to nobody until [Handler.Set].
@@ -43,16 +58,7 @@ func New(opt Options) *Handler {
 	if opt.Clock == nil {
 		opt.Clock = opt.Now
 	}
-	if opt.Stall == 0 {
-		opt.Stall = 30 * time.Second
-	}
-	if opt.MaxAll == 0 {
-		opt.MaxAll = 256
-	}
-	if opt.MaxPerISP == 0 {
-		opt.MaxPerISP = 16
-	}
-	h := &Handler{opt: opt, quota: newQuota(opt.MaxAll, opt.MaxPerISP)}
+	h := &Handler{opt: opt, quota: newQuota(opt.Limits.answers(), opt.Limits.ispAnswers()), changes: newChangesCache()}
 	h.Set(&View{ISPs: &isp.Table{}})
 	return h
 }
@@ -60,43 +66,68 @@ func New(opt Options) *Handler {
 // Set makes v what is served from now on.
 func (h *Handler) Set(v *View) { h.view.Store(v) }
 
-// request is one request below /v1 and what became of it.
+// request is one request and what became of it.
 type request struct {
 	*http.Request
 	w       *writer
+	handler *Handler
 	view    *View
-	token   string
+	proof   isp.Proof
 	from    netip.Addr
+	path    string   // behind the prefix, without a token
+	byToken bool     // a token was in the path
 	isp     *isp.ISP // nil: not authenticated
 	list    string   // names are noted only once they were found to be ours:
 	edition *edition // what a stranger or a typing error puts in a path
 	file    string   // does not get into the log
 }
 
+// resource is what a path means.
+type resource struct {
+	methods []string
+	answer  func(*request) error
+}
+
+var (
+	read = []string{http.MethodGet, http.MethodHead}
+	tell = []string{http.MethodPost}
+)
+
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/v1" && !strings.HasPrefix(r.URL.Path, "/v1/") {
-		plain(w, http.StatusNotFound, "not found\n")
-		return
-	}
 	start := h.opt.Clock()
-	q := &request{Request: r, view: h.view.Load(), token: bearer(r), from: remote(r)}
+	q := &request{Request: r, handler: h, view: h.view.Load(), from: remote(r)}
+	q.proof, q.path, q.byToken = credentials(r)
 	q.w = &writer{ResponseWriter: w, handler: h, request: q}
-	q.isp, _ = q.view.ISPs.Authenticate(q.token, q.from, h.opt.Now())
+	defer func() {
+		if recover() == nil {
+			return
+		}
+		// What it says is not logged: it might hold octets of the list.
+		h.opt.Log.Error("http request ended by a panic", "from", q.from)
+		panic(http.ErrAbortHandler)
+	}()
+	q.isp, _ = q.view.ISPs.Authenticate(q.proof, q.from, h.opt.Now())
 	h.answer(q)
 	h.audit(q, h.opt.Clock().Sub(start))
 }
 
-// audit writes one line about a finished request.
+// audit writes one line about a finished request. Strangers' are for who looks
+// for them: they could fill a disk.
 func (h *Handler) audit(q *request, took time.Duration) {
 	attrs := []any{"from", q.from, "method", method(q.Method), "status", q.w.status}
+	level, a := slog.LevelDebug, Answer{Status: q.w.status, Octets: q.w.octets, Complete: q.w.err == nil}
 	if q.isp != nil {
+		level, a.ISP = slog.LevelInfo, q.isp.Name
 		attrs = append(attrs, "isp", q.isp.Name)
 	}
 	if q.edition != nil {
 		attrs = append(attrs, "list", q.list, "serial", q.edition.Serial, "file", q.file)
 	}
-	h.opt.Log.Info("http request", append(attrs, "bytes", q.w.bytes, "complete", q.w.err == nil, "duration", took)...)
+	h.opt.Log.Log(q.Context(), level, "http request", append(attrs, "bytes", a.Octets, "complete", a.Complete, "duration", took)...)
+	if h.opt.Answered != nil {
+		h.opt.Answered(a)
+	}
 }
 
 // method keeps words that a stranger made up out of the log.
@@ -119,41 +150,60 @@ func (h *Handler) answer(q *request) {
 		plain(q.w, http.StatusUnauthorized, "no valid credential\n")
 		return
 	}
-	if !q.find() {
+	what, ok := q.find()
+	if !ok {
 		plain(q.w, http.StatusNotFound, "not found\n")
 		return
 	}
-	if q.Method != http.MethodGet && q.Method != http.MethodHead {
-		q.w.Header().Set("Allow", "GET, HEAD")
-		plain(q.w, http.StatusMethodNotAllowed, "read only\n")
+	if !slices.Contains(what.methods, q.Method) {
+		allow := strings.Join(what.methods, ", ")
+		q.w.Header().Set("Allow", allow)
+		plain(q.w, http.StatusMethodNotAllowed, "only "+allow+"\n")
+		return
+	}
+	if !h.lobby.promote(connection(q.Context()), q.isp.Name, h.opt.Limits) {
+		q.w.Header().Set("Connection", "close")
+		busy(q.w, "too many connections\n")
 		return
 	}
 	release, ok := h.quota.take(q.isp.Name)
 	if !ok {
-		q.w.Header().Set("Retry-After", "5")
-		plain(q.w, http.StatusServiceUnavailable, "too many requests at a time\n")
+		busy(q.w, "too many requests at a time\n")
 		return
 	}
 	defer release()
-	if err := q.send(); err != nil {
-		h.opt.Log.Error("send file", "list", q.list, "serial", q.edition.Serial, "file", q.file, "error", err)
+	if err := what.answer(q); err != nil {
+		h.opt.Log.Error("answer request", "isp", q.isp.Name, "list", q.list, "serial", q.edition.Serial, "file", q.file, "error", err)
 	}
 	h.noteServed(q)
 }
 
-// find looks up what the path means and whether it is this ISP's.
-func (q *request) find() bool {
-	list, rest, _ := strings.Cut(strings.TrimPrefix(q.URL.Path, "/v1/"), "/")
+// find looks up what the path means, and whether it is this ISP's.
+func (q *request) find() (resource, bool) {
+	list, rest, _ := strings.Cut(q.path, "/")
 	l := q.view.Lists[list]
 	if l == nil || !q.isp.MayFetch(list) {
-		return false
+		return resource{}, false
 	}
-	e, name := l.find(rest)
-	if e == nil || !e.serves(name) {
-		return false
+	if q.byToken && rest != zoneName {
+		return resource{}, false
+	}
+	e, name, what := l.latest, rest, resource{}
+	switch opt := &q.handler.opt; {
+	case rest == changesName:
+		what = resource{read, (*request).sendChanges}
+	case rest == ackName && opt.Ack != nil:
+		what = resource{tell, (*request).takeAck}
+	case rest == alarmName && opt.Alarm != nil:
+		what = resource{tell, (*request).takeAlarm}
+	default:
+		if e, name = l.find(rest); e == nil || !e.serves(name) {
+			return resource{}, false
+		}
+		what = resource{read, (*request).send}
 	}
 	q.list, q.edition, q.file = list, e, name
-	return true
+	return what, true
 }
 
 // noteServed reports a text that arrived, as far as the network tells, or that
@@ -166,26 +216,6 @@ func (h *Handler) noteServed(q *request) {
 	}
 }
 
-// bearer returns the token of the request, or "" (RFC 6750, section 2.1).
-func bearer(r *http.Request) string {
-	fields := r.Header.Values("Authorization")
-	if len(fields) != 1 {
-		return ""
-	}
-	scheme, token, _ := strings.Cut(fields[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
-}
-
-// remote returns the address of the peer. There is no header to override it:
-// address limits and a proxy in front do not go together.
-func remote(r *http.Request) netip.Addr {
-	a, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return a.Addr().Unmap()
-}
-
 // plain sends one of the fixed short answers.
 func plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -194,4 +224,10 @@ func plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, text)
+}
+
+// busy says that there is no room just now.
+func busy(w http.ResponseWriter, text string) {
+	w.Header().Set("Retry-After", "5")
+	plain(w, http.StatusServiceUnavailable, text)
 }

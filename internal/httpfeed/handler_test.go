@@ -170,8 +170,14 @@ var (
 		"/v1/csam/1795435200/domains.txt", "/v1/csam/1795435200/zone.image", "/v1/csam/1/domains.txt", "/v1/csam/0/domains.txt",
 		"/v1/csam/../csam/MANIFEST", "/v1//csam/MANIFEST", "/v1/csam//MANIFEST", "/v1/csam/1795435200/../MANIFEST",
 		"/v1/%63sam/nothing", "/v1/csam/%2e%2e/latest", "/v1/csam/latest", "/v1/csam/.lock", "/v1/csam/1795435200/x/domains.txt",
-		"/v1/other/MANIFEST", "/v1/other/domains.txt", "/v1/nothing/MANIFEST", "/v1/t/x/csam/rpz.zone",
-		"/v1/csam/changes?from=1", "/v1/csam/bad.example", "/v1/" + strings.Repeat("x", 5000),
+		"/v1/other/MANIFEST", "/v1/other/domains.txt", "/v1/nothing/MANIFEST", "/v1/t",
+		"/v1/other/changes?from=1", "/v1/other/ack", "/v1/nothing/alarm", "/v1/csam/acks", "/v1/csam/changes/", "/v1/csam/ack/1",
+		"/v1/csam/bad.example", "/v1/" + strings.Repeat("x", 5000), "/", "/healthz", "/metrics", "/v1x", "//v1/csam/MANIFEST", "/x/../v1/csam/MANIFEST",
+	}
+	// What a stranger may try in addition.
+	strange = []string{
+		"/v1/t/x/csam/rpz.zone", "/v1/t/x", "/v1/t/", "/v1/t//csam/rpz.zone", "/v1/csam/changes?from=1795435200", "/v1/csam/changes", "/v1/csam/ack", "/v1/csam/alarm",
+		"http://feed.police.example/v1/csam/MANIFEST", "/v1/csam/MANIFEST?token=x",
 	}
 )
 
@@ -199,15 +205,17 @@ func TestWithoutCredentialEverythingLooksAlike(t *testing.T) {
 	want := "HTTP/1.1 401 Unauthorized\r\nCache-Control: private, no-store\r\nConnection: close\r\nContent-Length: 20\r\n" +
 		"Content-Type: text/plain; charset=utf-8\r\nWww-Authenticate: Bearer realm=\"vaern\"\r\nX-Content-Type-Options: nosniff\r\n\r\n"
 	for what, header := range credentials {
-		for _, path := range paths {
+		for _, path := range slices.Concat(paths, strange) {
 			for _, method := range methods {
-				body := "no valid credential\n"
-				if method == "HEAD" {
-					body = ""
-				}
-				got := w.raw(method + " " + path + " HTTP/1.1\r\nHost: feed.police.example\r\nContent-Length: 0\r\n" + header + "\r\n")
-				if got != want+body {
-					t.Fatalf("%s, %s %.60s: got\n%s", what, method, path, got)
+				for _, version := range []string{"1.1", "1.0"} {
+					body := "no valid credential\n"
+					if method == "HEAD" {
+						body = ""
+					}
+					got := w.raw(method + " " + path + " HTTP/" + version + "\r\nHost: feed.police.example\r\nContent-Length: 0\r\n" + header + "\r\n")
+					if got != strings.Replace(want, "1.1", version, 1)+body {
+						t.Fatalf("%s, %s %.60s, HTTP/%s: got\n%s", what, method, path, version, got)
+					}
 				}
 			}
 		}
@@ -222,7 +230,7 @@ func TestWithoutCredentialEverythingLooksAlike(t *testing.T) {
 			t.Errorf("%q of a stranger's request is in the log", leak)
 		}
 	}
-	if n, want := strings.Count(log, "http request"), len(credentials)*len(paths)*len(methods)+1; n != want {
+	if n, want := strings.Count(log, "http request"), 2*len(credentials)*(len(paths)+len(strange))*len(methods)+1; n != want {
 		t.Errorf("%d lines of log for %d requests", n, want)
 	}
 }
@@ -379,7 +387,7 @@ func (w *world) begin(path string) net.Conn {
 }
 
 func TestStalledClientIsDroppedAndSlowOneIsNot(t *testing.T) {
-	w := newWorld(t, Options{Stall: 300 * time.Millisecond, MaxPerISP: 1})
+	w := newWorld(t, Options{Limits: Limits{Stall: 300 * time.Millisecond, ISPAnswers: 1}})
 	w.lists = map[string]*List{"csam": NewList(w.csam.publish(40_000, "big"))}
 	w.set()
 	stalled := w.begin("/v1/csam/domains.txt")

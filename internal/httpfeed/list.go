@@ -67,6 +67,7 @@ func (l *List) find(rest string) (*edition, string) {
 const (
 	manifestName  = "MANIFEST"
 	signatureName = "MANIFEST.sig"
+	zoneName      = "rpz.zone"
 )
 
 // coding is a content coding (RFC 9110, section 8.4.1) and the ending of the

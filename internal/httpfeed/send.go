@@ -22,8 +22,6 @@ const cacheControl = "private, no-store"
 // send answers with the file that was found. The error is for our log: the
 // client has got its answer, or a connection that ends early.
 func (q *request) send() error {
-	head := q.w.Header()
-	head.Set("X-Content-Type-Options", "nosniff")
 	switch c, stored := q.edition.stored(q.file); {
 	case q.file == manifestName:
 		return q.serve(textType(""), q.edition.manifestTag, bytes.NewReader(q.edition.manifest), len(q.edition.manifest))
@@ -33,6 +31,7 @@ func (q *request) send() error {
 		return q.sendStored(q.file, c.contentType)
 	}
 
+	head := q.w.Header()
 	head.Set("Vary", "Accept-Encoding")
 	switch chosen := negotiate(q.Request.Header.Values("Accept-Encoding")); chosen {
 	case "":
@@ -96,6 +95,7 @@ func (q *request) sendPlain() error {
 func (q *request) serve(contentType, tag string, content io.ReadSeeker, size int) error {
 	head := q.w.Header()
 	head.Set("Content-Type", contentType)
+	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Etag", tag)
 	head.Set("Vaern-Serial", q.edition.Serial.String())
 	// ServeContent leaves the length out when there is a Content-Encoding.

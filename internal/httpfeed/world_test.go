@@ -2,7 +2,6 @@ package httpfeed
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -159,7 +158,7 @@ func newWorld(t *testing.T, opt Options) *world {
 	if _, err := isp.Revoke(w.isps, "revoked", now); err != nil {
 		t.Fatal(err)
 	}
-	opt.Log = slog.New(slog.NewJSONHandler(w.log, nil))
+	opt.Log = slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	opt.Now = time.Now
 	opt.Served = func(isp, list string, serial blocklist.Serial, from netip.Addr) {
 		w.served <- fmt.Sprint(isp, " ", list, " ", serial, " ", from)
@@ -167,15 +166,22 @@ func newWorld(t *testing.T, opt Options) *world {
 	w.feed = New(opt)
 	w.set()
 	w.server = httptest.NewUnstartedServer(nil)
-	w.server.Config = NewServer(w.feed, opt.Log)
-	// Small buffers, so that a client that does not read is felt soon.
-	w.server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		_ = c.(*net.TCPConn).SetWriteBuffer(32 << 10)
-		return ctx
-	}
+	w.server.Config = NewServer(w.feed)
+	w.server.Listener = w.feed.Listen(smallBuffers{w.server.Listener})
 	w.server.Start()
 	t.Cleanup(w.server.Close)
 	return w
+}
+
+// smallBuffers make felt soon that a client does not read.
+type smallBuffers struct{ net.Listener }
+
+func (l smallBuffers) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		err = c.(*net.TCPConn).SetWriteBuffer(32 << 10)
+	}
+	return c, err
 }
 
 func (w *world) add(name, list string, addresses ...string) {

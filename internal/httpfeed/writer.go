@@ -3,6 +3,7 @@ package httpfeed
 import (
 	"errors"
 	"net/http"
+	"time"
 )
 
 // errRevoked ends an answer to somebody who may no longer have it.
@@ -15,7 +16,8 @@ type writer struct {
 	handler *Handler
 	request *request
 	status  int
-	bytes   int64
+	began   time.Time // when the first octet was sent
+	octets  int64
 	err     error // first failed write
 }
 
@@ -31,14 +33,15 @@ func (w *writer) WriteHeader(status int) {
 		w.Header().Del("Content-Length")
 		w.Header().Del("Content-Encoding")
 	}
+	w.began = w.handler.opt.Clock()
 	w.extend()
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write sends p. A client may be as slow as a write of io.Copy's 32 KiB each
-// Options.Stall; one that stands still longer loses its connection. An answer
-// that ends before its Content-Length makes net/http close the connection, so
-// that nobody takes the part for the whole.
+// Write sends p, of at most 32 KiB if it comes from io.Copy. A client that does
+// not take it within Limits.Stall, or that is slower in all than Limits.MinRate,
+// loses its connection. An answer that ends before its Content-Length makes
+// net/http close the connection, so that nobody takes the part for the whole.
 func (w *writer) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -49,7 +52,7 @@ func (w *writer) Write(p []byte) (int, error) {
 	}
 	w.extend()
 	n, err := w.ResponseWriter.Write(p)
-	w.bytes += int64(n)
+	w.octets += int64(n)
 	if err != nil && w.err == nil {
 		w.err = err
 	}
@@ -62,7 +65,7 @@ func (w *writer) allowed() error {
 	if q.isp == nil || q.edition == nil || v == q.view {
 		return nil
 	}
-	if who, ok := v.ISPs.Authenticate(q.token, q.from, w.handler.opt.Now()); !ok || !who.MayFetch(q.list) {
+	if who, ok := v.ISPs.Authenticate(q.proof, q.from, w.handler.opt.Now()); !ok || who.Name != q.isp.Name || !who.MayFetch(q.list) {
 		return errRevoked
 	}
 	q.view = v
@@ -71,7 +74,12 @@ func (w *writer) allowed() error {
 
 // extend moves the write deadline; without effect where there is no socket.
 func (w *writer) extend() {
-	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(w.handler.opt.Clock().Add(w.handler.opt.Stall))
+	limits := w.handler.opt.Limits
+	deadline := w.handler.opt.Clock().Add(limits.stall())
+	if last := w.began.Add(limits.stall() + limits.pace(w.octets)); last.Before(deadline) {
+		deadline = last
+	}
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(deadline)
 }
 
 // Unwrap is for http.ResponseController.

@@ -33,8 +33,13 @@ func TestAckNeverGoesBack(t *testing.T) {
 	dir := t.TempDir()
 	r := openReports(t, filepath.Join(dir, "state"))
 	for _, c := range []struct{ said, want blocklist.Serial }{
-		{math.MaxUint32 - 1, math.MaxUint32 - 1}, {math.MaxUint32 - 5, math.MaxUint32 - 1}, {math.MaxUint32 - 1, math.MaxUint32 - 1},
-		{3, 3}, {math.MaxUint32, 3}, {2, 3}, {7, 7},
+		{math.MaxUint32 - 1, math.MaxUint32 - 1},
+		{math.MaxUint32 - 5, math.MaxUint32 - 1},
+		{math.MaxUint32 - 1, math.MaxUint32 - 1},
+		{3, 3},
+		{math.MaxUint32, 3},
+		{2, 3},
+		{7, 7},
 	} {
 		if err := r.Ack("nordnet", "csam", c.said, now); err != nil {
 			t.Fatal(err)
@@ -126,18 +131,18 @@ func TestDamagedReportIsLeftOut(t *testing.T) {
 
 func TestReason(t *testing.T) {
 	for given, want := range map[string]string{
-		"":                            "",
-		"reload failed.":              "reload failed.",
+		"":                              "",
+		"reload failed.":                "reload failed.",
 		"  too\tmany\n new  names: 51!": "too many new names: 51!",
-		"never-block has bad.example": "never-block has [...]",
-		"http://bad.example/x, again": "[...] again",
-		"bad%2eexample":               "[...]",
-		"bücher":                      "[...]",
-		"例。example x":                 "[...] x",
-		"\x1b[31mred":                 "[...]",
-		"a\u2028b":                    "a b",
-		strings.Repeat("y ", 300):     strings.TrimSpace(strings.Repeat("y ", 100)),
-		strings.Repeat("z", 300):      "",
+		"never-block has bad.example":   "never-block has [...]",
+		"http://bad.example/x, again":   "[...] again",
+		"bad%2eexample":                 "[...]",
+		"bücher":                        "[...]",
+		"例。example x":                   "[...] x",
+		"\x1b[31mred":                   "[...]",
+		"a\u2028b":                      "a b",
+		strings.Repeat("y ", 300):       strings.TrimSpace(strings.Repeat("y ", 100)),
+		strings.Repeat("z", 300):        "",
 	} {
 		if got := Reason(given); got != want || len(got) > 200 {
 			t.Errorf("%q: got %q, want %q", given, got, want)
