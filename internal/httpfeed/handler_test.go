@@ -20,7 +20,9 @@ import (
 
 func tagOf(data []byte) string { return fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(data))[:32]) }
 
-func TestFiles(t *testing.T) {
+// HT1: each encoding has a strong tag of its own, Vary says so, and HEAD has the
+// fields of GET. HT3: nothing may be cached.
+func TestHT1HT3EveryFormOfAText(t *testing.T) {
 	w := newWorld(t, Options{})
 	serial := w.one.Serial.String()
 	for _, c := range []struct {
@@ -66,7 +68,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-func TestConditionsAndRanges(t *testing.T) {
+// HT2: If-Range is strong, and what is not certain is answered with the whole.
+func TestHT2ConditionsAndRanges(t *testing.T) {
 	w := newWorld(t, Options{})
 	text, zst := plainText(t, w.one, "domains.txt"), stored(t, w.one, "domains.txt.zst")
 	end := text[len(text)-10:]
@@ -185,7 +188,8 @@ func exists(path string) bool {
 	return slices.Contains([]string{"/v1/csam/MANIFEST", "/v1/csam/domains.txt", "/v1/csam/1795435200/domains.txt"}, path)
 }
 
-func TestWithoutCredentialEverythingLooksAlike(t *testing.T) {
+// HT6: without a credential nothing is told.
+func TestHT6WithoutCredentialEverythingLooksAlike(t *testing.T) {
 	w := newWorld(t, Options{})
 	credentials := map[string]string{
 		"none":             "",
@@ -235,7 +239,8 @@ func TestWithoutCredentialEverythingLooksAlike(t *testing.T) {
 	}
 }
 
-func TestAbsentAndForeignLookAlike(t *testing.T) {
+// HT6: what is not there and what is not theirs look alike.
+func TestHT6AbsentAndForeignLookAlike(t *testing.T) {
 	w := newWorld(t, Options{})
 	auth := "Connection: close\r\nAuthorization: bearer  " + w.tokens["nordnet"] + "\r\n\r\n"
 	want := "HTTP/1.1 404 Not Found\r\nCache-Control: private, no-store\r\nContent-Length: 10\r\n" +

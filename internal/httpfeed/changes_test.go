@@ -1,0 +1,157 @@
+package httpfeed
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/vaern/vaern/blocklist"
+)
+
+func TestChanges(t *testing.T) {
+	w := newWorld(t, Options{})
+	one := w.one // 5000 names, first.example
+	two := w.csam.publish(4999, "second")
+	three := w.csam.publish(5000, "first")
+	w.lists["csam"] = NewList(three, two, one)
+	w.set()
+	head := func(from, to *blocklist.Edition) string {
+		return fmt.Sprintf("# from %v\n# to %v\n", from.Serial, to.Serial)
+	}
+	for _, c := range []struct {
+		from *blocklist.Edition
+		want string
+	}{
+		{two, "+ domain first.example\n+ domain name-004999.example\n- domain second.example\n"},
+		{one, ""},
+		{three, ""},
+	} {
+		want := head(c.from, three) + c.want
+		path := "/v1/csam/changes?from=" + c.from.Serial.String()
+		for range 2 { // the second time it is remembered
+			resp, body := w.get(path, "Accept-Encoding: zstd")
+			if resp.StatusCode != 200 || string(body) != want || resp.Header.Get("Vaern-Serial") != three.Serial.String() ||
+				resp.Header.Get("Etag") != tagOf(body) || resp.Header.Get("Content-Encoding") != "" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("from %v: status %d, %v, %q", c.from.Serial, resp.StatusCode, resp.Header, body)
+			}
+		}
+		if resp, _ := w.get(path, "If-None-Match: "+tagOf([]byte(want))); resp.StatusCode != http.StatusNotModified {
+			t.Errorf("with the tag: status %d", resp.StatusCode)
+		}
+		if resp, body := w.do(http.MethodHead, path); resp.StatusCode != 200 || len(body) > 0 || resp.ContentLength != int64(len(want)) {
+			t.Errorf("HEAD: status %d, length %d", resp.StatusCode, resp.ContentLength)
+		}
+		if resp, body := w.get(path, "Range: bytes=2-5"); resp.StatusCode != 206 || string(body) != "from" {
+			t.Errorf("range: status %d, %q", resp.StatusCode, body)
+		}
+	}
+	w.lists["csam"] = NewList(two, one)
+	w.set()
+	if _, body := w.get("/v1/csam/changes?from=" + one.Serial.String()); !strings.HasPrefix(string(body), head(one, two)+"- domain first.example\n") {
+		t.Errorf("to the second: %q", body)
+	}
+	for query, want := range map[string]int{
+		"from=" + three.Serial.String(): 404, // not published
+		"from=1":                        404,
+		"from=4294967295":               404,
+		"from=0":                        400,
+		"from=01":                       400,
+		"from=-1":                       400,
+		"from=4294967296":               400,
+		"from=x":                        400,
+		"from=":                         400,
+		"":                              400,
+		"FROM=" + one.Serial.String():   400,
+		"from=" + one.Serial.String() + "&from=" + one.Serial.String(): 400,
+	} {
+		resp, body := w.get("/v1/csam/changes?" + query)
+		if resp.StatusCode != want || want == 404 && (resp.Header.Get("Vaern-Serial") != two.Serial.String() || !strings.Contains(string(body), "take the whole")) {
+			t.Errorf("%q: status %d, %v, %q", query, resp.StatusCode, resp.Header, body)
+		}
+	}
+	w.server.Close()
+	if log := w.log.String(); strings.Contains(log, ".example") || strings.Contains(log, "ERROR") {
+		t.Error("a name or an error is in the log")
+	}
+}
+
+// An edition that is no longer kept, or is damaged, is no longer a place to
+// begin from.
+func TestChangesOfWhatIsGone(t *testing.T) {
+	w := newWorld(t, Options{})
+	one, two := w.one, w.csam.publish(4999, "second")
+	w.lists["csam"] = NewList(two, one)
+	w.set()
+	path := "/v1/csam/changes?from=" + one.Serial.String()
+	text := filepath.Join(one.Dir, "domains.txt.zst")
+	good := stored(t, one, "domains.txt.zst")
+	if err := os.WriteFile(text, stored(t, two, "domains.txt.zst"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if resp, _ := w.get(path); resp.StatusCode != 404 {
+		t.Errorf("another text: status %d", resp.StatusCode)
+	}
+	if n := strings.Count(w.log.String(), `"level":"ERROR"`); n != 1 || strings.Contains(w.log.String(), ".example") {
+		t.Errorf("%d errors in the log", n)
+	}
+	if err := os.RemoveAll(one.Dir); err != nil {
+		t.Fatal(err)
+	}
+	if resp, _ := w.get(path); resp.StatusCode != 404 {
+		t.Errorf("gone: status %d", resp.StatusCode)
+	}
+	if n := strings.Count(w.log.String(), `"level":"ERROR"`); n != 1 {
+		t.Errorf("%d errors in the log: that an edition is gone is none", n)
+	}
+	if err := os.MkdirAll(one.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(text, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if resp, _ := w.get(path); resp.StatusCode != 200 {
+		t.Errorf("as it was: status %d", resp.StatusCode)
+	}
+}
+
+// Many who ask at once cost one computation, and what is remembered is bounded.
+func TestChangesAreRemembered(t *testing.T) {
+	w := newWorld(t, Options{})
+	one, two := w.one, w.csam.publish(4999, "second")
+	c := newChangesCache()
+	var wg sync.WaitGroup
+	got := make([]*changes, 20)
+	for i := range got {
+		wg.Go(func() { got[i], _ = c.get(t.Context(), one, two) })
+	}
+	wg.Wait()
+	for _, g := range got {
+		if g == nil || g != got[0] {
+			t.Fatal("computed more than once")
+		}
+	}
+	key := func(i int) changesKey { return changesKey{"csam", blocklist.Serial(i), 9} } //nolint:gosec // small
+	for i := range 100 {
+		c.keep(key(i), &changes{text: bytes.Repeat([]byte{'x'}, 1<<20)})
+		c.find(key(0))
+	}
+	c.keep(key(1000), &changes{text: make([]byte, maxCached/2+1)})
+	if c.size > maxCached || len(c.all) > 32 || len(c.all) != len(c.recent) {
+		t.Errorf("%d octets, %d answers, %d keys", c.size, len(c.all), len(c.recent))
+	}
+	if c.find(key(0)) == nil || c.find(key(99)) == nil || c.find(key(50)) != nil || c.find(key(1000)) != nil {
+		t.Error("the wrong ones were forgotten")
+	}
+	short := limited{left: 3}
+	if _, err := short.Write([]byte("abc")); err != nil {
+		t.Error(err)
+	}
+	if _, err := short.Write([]byte("d")); err == nil {
+		t.Error("longer than allowed")
+	}
+}
