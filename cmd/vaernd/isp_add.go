@@ -18,7 +18,7 @@ import (
 type ispAdd struct {
 	*program
 	lists, addresses, notify []string
-	wave, cert               string
+	wave, cert, out          string
 	tlsOnly, json            bool
 }
 
@@ -28,12 +28,12 @@ func newISPAdd(p *program) *cobra.Command {
 		Use:   "add NAME",
 		Short: "Make an ISP and show its credentials, once",
 		Long: `Make an ISP that may fetch lists, and show its credentials: a TSIG key for zone
-transfers and a token for HTTP. They are shown this once; the token is not
-stored at all. A running server knows the ISP within a second.
+transfers and a token for HTTP. They are shown this once, or written into files
+with --out; the token is not stored at all. A running server knows the ISP within a second.
 
 With --cert, the ISP is known by its client certificate as well when it asks
-over TLS (RFC 9103): by the public key in it, whoever signed it and however long
-it is valid. With --tls-only, DNS over TLS is all it may use.
+over TLS, by DNS (RFC 9103) or HTTP: by the public key in it, whoever signed it
+and however long it is valid. With --tls-only, DNS over TLS is all it may use.
 
 NAME is 1 to 63 of a-z, 0-9 and -, and is used once: a revoked ISP keeps it.`,
 		Example: `  vaernd isp add nordnet --list csam --address 192.0.2.0/24,2001:db8::53
@@ -47,6 +47,7 @@ NAME is 1 to 63 of a-z, 0-9 and -, and is used once: a revoked ISP keeps it.`,
 	cmd.Flags().StringVar(&o.wave, "wave", "", "`WAVE` in which it gets an edition (default: the last)")
 	cmd.Flags().StringVar(&o.cert, "cert", "", "PEM `FILE` with its client certificate")
 	cmd.Flags().BoolVar(&o.tlsOnly, "tls-only", false, "refuse it on plain DNS")
+	cmd.Flags().StringVar(&o.out, "out", "", outHelp)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: {name, tsig: {name, algorithm, secret}, token}")
 	return cmd
 }
@@ -79,15 +80,33 @@ func (o ispAdd) run(name string) error {
 		}
 		want.Notify = append(want.Notify, target)
 	}
+	if err := prepareOut(o.out); err != nil {
+		return err
+	}
 	made, c, err := isp.Add(s.ISPs, want, s.now())
 	if err != nil {
 		return ispOutcome(err)
 	}
 	o.warnOfTLS(&made, s)
-	if o.json {
-		return cli.PrintJSON(o.stdout, credentialsJSON(&made, c))
+	head := fmt.Sprintf("ISP %s may fetch %s.", name, strings.Join(made.Lists, ", "))
+	return o.show(&made, c, s, head, o.out, o.json)
+}
+
+// show shows new credentials, this once: on the terminal or in files.
+func (p *program) show(i *isp.ISP, c isp.Credentials, s *settings, head, out string, json bool) error {
+	if out != "" {
+		if err := writeOut(out, i, c, s); err != nil {
+			return cli.Fail(err, "the credentials were not all written; rotate them")
+		}
 	}
-	return printCredentials(o.stdout, fmt.Sprintf("ISP %s may fetch %s.", name, strings.Join(made.Lists, ", ")), &made, c, s)
+	switch {
+	case json:
+		return cli.PrintJSON(p.stdout, credentialsJSON(i, c))
+	case out != "":
+		_, err := fmt.Fprintf(p.stdout, "%s\nIts secrets are in %s, and nowhere else. Hand them over on a safe way.\n", head, out)
+		return err
+	}
+	return printCredentials(p.stdout, head, i, c, s)
 }
 
 // chosenLists are those of --list, or the only one there is. Before anything is
@@ -143,10 +162,6 @@ func credentialsJSON(i *isp.ISP, c isp.Credentials) any {
 // ISPs have. The token stands in a file for curl: other users of a machine can
 // read what is on a command line.
 func printCredentials(w io.Writer, head string, i *isp.ISP, c isp.Credentials, s *settings) error {
-	scheme := "http"
-	if s.HTTP.TLS.Cert != "" {
-		scheme = "https"
-	}
 	_, err := fmt.Fprintf(w, `%[2]s
 These secrets are shown this once. Hand them over on a safe way.
 
@@ -162,10 +177,10 @@ key "%[3]s" {
 };
 
 # curl: the next line alone in the file %[1]s.header, mode 0600, then
-#   curl --fail --compressed --header @%[1]s.header %[7]s://%[8]s/v1/%[9]s/domains.txt
+#   curl --fail --compressed --header @%[1]s.header %[7]s/v1/%[8]s/domains.txt
 Authorization: Bearer %[6]s
 `, i.Name, head, c.TSIG.Name, c.TSIG.Algorithm, c.TSIG.Secret.Base64(), c.Token,
-		scheme, either(s.HTTP.Listen, "HOST"), i.Lists[0])
+		s.baseURL(), i.Lists[0])
 	if err != nil {
 		return errors.Join(err, errors.New("the credentials were not shown; rotate them"))
 	}

@@ -30,13 +30,11 @@ func readCertificate(path string) (isp.Digest, error) {
 
 // warnOfTLS says what of an ISP can not work without a listener for TLS.
 func (p *program) warnOfTLS(i *isp.ISP, s *settings) {
-	if len(s.DNS.TLSListen) > 0 {
-		return
-	}
+	overDNS, overHTTP := len(s.DNS.TLSListen) > 0, s.HTTP.TLS.Cert != ""
 	switch {
-	case i.TLSOnly:
+	case i.TLSOnly && !overDNS:
 		fmt.Fprintf(p.stderr, "dns.tls_listen is not set: %s gets nothing over DNS until it is\n", i.Name)
-	case i.CertSHA256 != isp.Digest{}:
-		fmt.Fprintf(p.stderr, "dns.tls_listen is not set: the certificate of %s is of no use until it is\n", i.Name)
+	case i.CertSHA256 != isp.Digest{} && !overDNS && !overHTTP:
+		fmt.Fprintf(p.stderr, "neither dns.tls_listen nor http.tls is set: the certificate of %s is of no use until one is\n", i.Name)
 	}
 }

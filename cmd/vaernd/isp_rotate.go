@@ -18,6 +18,7 @@ type ispRotate struct {
 	*program
 	overlap time.Duration
 	cert    string
+	out     string
 	json    bool
 }
 
@@ -38,6 +39,7 @@ old credentials go on ends the oldest.`,
 	}
 	cmd.Flags().DurationVar(&o.overlap, "overlap", overlap, "`DURATION` for which the old credentials go on")
 	cmd.Flags().StringVar(&o.cert, "cert", "", "PEM `FILE` with its new client certificate (default: it keeps the one it has)")
+	cmd.Flags().StringVar(&o.out, "out", "", outHelp)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: {name, tsig: {name, algorithm, secret}, token, previous_until}")
 	return cmd
 }
@@ -56,18 +58,18 @@ func (o ispRotate) run(name string) error {
 			return err
 		}
 	}
+	if err := prepareOut(o.out); err != nil {
+		return err
+	}
 	made, c, err := isp.Rotate(s.ISPs, name, cert, o.overlap, s.now())
 	if err != nil {
 		return ispOutcome(err)
 	}
 	o.warnOfTLS(&made, s)
-	if o.json {
-		return cli.PrintJSON(o.stdout, credentialsJSON(&made, c))
-	}
 	end := "ended just now"
 	if until := made.Previous.Until; !until.IsZero() {
 		end = "go on until " + until.Format(time.RFC3339)
 	}
 	head := fmt.Sprintf("ISP %s has new credentials. The old ones %s.", name, end)
-	return printCredentials(o.stdout, head, &made, c, s)
+	return o.show(&made, c, s, head, o.out, o.json)
 }
