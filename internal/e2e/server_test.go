@@ -28,6 +28,7 @@ type isp struct {
 // server is a running vaernd.
 type server struct {
 	*world
+	name           string // of its configuration and its log
 	dns, tls, http string // ADDRESS:PORT; tls is that of DNS over TLS, or ""
 	process        *os.Process
 	ended          chan struct{}
@@ -120,13 +121,19 @@ listen = "127.0.0.1:0"
 func (w *world) serve() *server {
 	w.t.Helper()
 	w.configureServer()
-	s := &server{world: w, ended: make(chan struct{})}
-	log, err := os.OpenFile(w.file("vaernd.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	return w.serveAs("vaernd")
+}
+
+// serveAs is serve for NAME.toml, with NAME.log.
+func (w *world) serveAs(name string) *server {
+	w.t.Helper()
+	s := &server{world: w, name: name, ended: make(chan struct{})}
+	log, err := os.OpenFile(w.file(name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := w.command("vaernd", "serve")
+	cmd := w.command("vaernd", "serve", "--config", name+".toml")
 	cmd.Cancel = func() error { return nil } // stop ends it, and looks how it ended
 	cmd.Stdout, cmd.Stderr = log, log
 	// If the test is killed, so is the server. The kernel takes the end of the thread that started it for that of the
@@ -158,10 +165,10 @@ func (s *server) ready() bool {
 	s.t.Helper()
 	select {
 	case <-s.ended:
-		s.t.Fatalf("vaernd ended with status %d:\n%s", s.status, s.read("vaernd.log"))
+		s.t.Fatalf("vaernd ended with status %d:\n%s", s.status, s.read(s.name+".log"))
 	default:
 	}
-	for line := range strings.Lines(s.read("vaernd.log")) {
+	for line := range strings.Lines(s.read(s.name + ".log")) {
 		var l struct {
 			Msg, HTTP string
 			DNS       []string
@@ -189,7 +196,7 @@ func (s *server) stop() {
 		_ = s.process.Kill()
 		<-s.ended
 	}
-	log := s.read("vaernd.log")
+	log := s.read(s.name + ".log")
 	if s.status != 0 {
 		s.t.Errorf("vaernd ended with status %d:\n%s", s.status, log)
 	}
