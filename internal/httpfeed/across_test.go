@@ -3,6 +3,7 @@ package httpfeed
 import (
 	"bytes"
 	"net/http"
+	"strconv"
 	"testing"
 )
 
@@ -49,5 +50,46 @@ func TestHT2RangeAcrossAPublish(t *testing.T) {
 		if resp.StatusCode != http.StatusPartialContent || resp.Header.Get("Etag") != tag || resp.Header.Get("Vaern-Serial") != one.Serial.String() {
 			t.Errorf("%s under its serial: status %d, edition %s, %d octets", key, resp.StatusCode, resp.Header.Get("Vaern-Serial"), len(body))
 		}
+	}
+}
+
+// HT2: nor is it by a client that only says where to go on, as far as the server
+// knows what it has.
+func TestHT2BlindRangeAcrossAPublish(t *testing.T) {
+	w := newWorld(t, Options{})
+	const path = "/v1/csam/domains.txt.zst"
+	blind := func() (int, string) {
+		t.Helper()
+		resp, body := w.get(path, "Range: bytes=100-199")
+		if (resp.StatusCode == 206) != (len(body) == 100) {
+			t.Errorf("status %d with %d octets", resp.StatusCode, len(body))
+		}
+		return resp.StatusCode, resp.Header.Get("Vaern-Serial")
+	}
+	if status, _ := blind(); status != 206 {
+		t.Errorf("nothing is known of the client: status %d", status)
+	}
+	w.get(path, "Range: bytes=0-99")
+	if status, _ := blind(); status != 206 {
+		t.Errorf("of the same edition: status %d", status)
+	}
+	two := w.csam.publish(4000, "second")
+	w.lists = map[string]*List{"csam": NewList(two, w.one)}
+	w.set()
+	w.do(http.MethodHead, path)
+	w.get("/v1/csam/domains.txt", "Accept-Encoding: zstd")
+	w.get("/v1/csam/"+two.Serial.String()+"/domains.txt.zst", "Range: bytes=0-99")
+	if status, serial := blind(); status != 200 || serial != two.Serial.String() {
+		t.Errorf("with the beginning of the edition before: status %d of %s", status, serial)
+	}
+	if status, _ := blind(); status != 206 {
+		t.Errorf("after the whole of the new one: status %d", status)
+	}
+	var b begun
+	for i := range 3 * maxBegun {
+		b.goesOn(part{isp: strconv.Itoa(i)}, http.Header{}, "x")
+	}
+	if len(b.tag) > maxBegun {
+		t.Errorf("%d beginnings are remembered", len(b.tag))
 	}
 }

@@ -51,6 +51,7 @@ type Handler struct {
 	quota   quota
 	lobby   lobby
 	changes *changesCache
+	begun   begun
 }
 
 // New returns a handler that serves nothing to nobody until [Handler.Set].
@@ -69,17 +70,18 @@ func (h *Handler) Set(v *View) { h.view.Store(v) }
 // request is one request and what became of it.
 type request struct {
 	*http.Request
-	w       *writer
-	handler *Handler
-	view    *View
-	proof   isp.Proof
-	from    netip.Addr
-	path    string   // behind the prefix, without a token
-	byToken bool     // a token was in the path
-	isp     *isp.ISP // nil: not authenticated
-	list    string   // names are noted only once they were found to be ours:
-	edition *edition // what a stranger or a typing error puts in a path
-	file    string   // does not get into the log
+	w        *writer
+	handler  *Handler
+	view     *View
+	proof    isp.Proof
+	from     netip.Addr
+	path     string   // behind the prefix, without a token
+	byToken  bool     // a token was in the path
+	isp      *isp.ISP // nil: not authenticated
+	list     string   // names are noted only once they were found to be ours:
+	edition  *edition // what a stranger or a typing error puts in a path
+	file     string   // does not get into the log
+	bySerial bool     // a serial was in the path
 }
 
 // resource is what a path means.
@@ -202,7 +204,7 @@ func (q *request) find() (resource, bool) {
 		}
 		what = resource{read, (*request).send}
 	}
-	q.list, q.edition, q.file = list, e, name
+	q.list, q.edition, q.file, q.bySerial = list, e, name, name != rest
 	return what, true
 }
 

@@ -60,6 +60,9 @@ func TestHT1HT3EveryFormOfAText(t *testing.T) {
 			if len(nothing) > 0 {
 				t.Errorf("%s: HEAD has a body", c.path)
 			}
+			if head, _ := w.do(http.MethodHead, dir+c.path, "Range: bytes=0-9"); head.StatusCode != 200 {
+				t.Errorf("%s: HEAD with a range: status %d", c.path, head.StatusCode)
+			}
 			negotiated := !strings.HasPrefix(c.path, "MANIFEST") && !strings.HasSuffix(c.path, "gz") && !strings.HasSuffix(c.path, "zst")
 			if (resp.Header.Get("Vary") == "Accept-Encoding") != negotiated {
 				t.Errorf("%s: Vary is %q", c.path, resp.Header.Get("Vary"))

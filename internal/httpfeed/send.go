@@ -101,14 +101,24 @@ func (q *request) serve(contentType, tag string, content io.ReadSeeker, size int
 	// ServeContent leaves the length out when there is a Content-Encoding.
 	head.Set("Content-Length", strconv.Itoa(size))
 	r := q.Request
-	if strings.Contains(strings.Join(r.Header.Values("Range"), ","), ",") {
-		// Section 14.2 lets us ignore a Range. Many ranges of a text that has
-		// to be unpacked up to each of them would be much work for little.
+	// A Range is for GET alone, and even there section 14.2 lets us ignore it.
+	// Many ranges of a text that has to be unpacked up to each of them would be
+	// much work for little.
+	if r.Method != http.MethodGet || strings.Contains(strings.Join(r.Header.Values("Range"), ","), ",") || !q.goesOn(tag) {
 		r = r.Clone(r.Context())
 		r.Header.Del("Range")
 	}
 	http.ServeContent(q.w, r, "", time.Time{}, content)
 	return nil
+}
+
+// goesOn says whether a Range may be answered from what has that tag.
+func (q *request) goesOn(tag string) bool {
+	if q.bySerial {
+		return true
+	}
+	p := part{q.isp.Name, q.from, q.list, q.file, q.w.Header().Get("Content-Encoding")}
+	return q.handler.begun.goesOn(p, q.Request.Header, tag)
 }
 
 // textReader is the plain form of a text as ServeContent wants it. It gives the
