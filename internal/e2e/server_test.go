@@ -117,6 +117,18 @@ listen = "127.0.0.1:0"
 `)
 }
 
+// overTLS makes of a configuration that of a second server beside it, with server.pem for HTTP.
+func overTLS(config string) string {
+	return strings.NewReplacer("./state", "./state-secure", "listen = \"127.0.0.1:0\"\n",
+		"listen = \"127.0.0.1:0\"\ntls = {cert = \"server.pem\", key = \"server.key.pem\"}\n").Replace(config)
+}
+
+// vaernd runs a command of the server's program, which must succeed.
+func (w *world) vaernd(args ...string) {
+	w.t.Helper()
+	w.must(0, w.run(w.command("vaernd", args...)), args)
+}
+
 // serve runs vaernd until the test ends. Its log is held to the same as all that is printed.
 func (w *world) serve() *server {
 	w.t.Helper()

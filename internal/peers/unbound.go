@@ -2,6 +2,7 @@ package peers
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,13 +15,18 @@ type UnboundConfig struct {
 	Zone     string // the policy zone
 	ZoneFile string // its master file
 	Primary  string // or ADDR:PORT: who gives it without a key
+	URL      string // or where it is fetched over HTTP
+	CA       string // PEM file that the server of an https URL has to be known by
 	Upstream string // the Addr of an Upstream
 }
 
 // Unbound is a running Unbound.
-type Unbound struct{ *Daemon }
+type Unbound struct {
+	*Daemon
+	zone string
+}
 
-// StartUnbound starts Unbound as a resolver that reads a policy zone from a file, or transfers it, and applies it.
+// StartUnbound starts Unbound as a resolver that reads a policy zone from a file, transfers it, or fetches it, and applies it.
 func StartUnbound(t testing.TB, c UnboundConfig) *Unbound {
 	t.Helper()
 	dir, addr := daemonDir(t)
@@ -31,11 +37,25 @@ func StartUnbound(t testing.TB, c UnboundConfig) *Unbound {
 		primary, primaryPort := split(t, c.Primary)
 		source = "primary: " + primary + "@" + primaryPort
 	}
+	bundle := ""
+	if c.URL != "" {
+		source = fmt.Sprintf("url: %q", c.URL)
+		bundle = fmt.Sprintf("tls-cert-bundle: %q", c.CA)
+	}
 	conf := write(t, dir, "unbound.conf", fill(unboundConf,
 		"{dir}", dir, "{host}", host, "{port}", port,
-		"{zone}", dns.Fqdn(c.Zone), "{source}", source,
+		"{zone}", dns.Fqdn(c.Zone), "{source}", source, "{bundle}", bundle,
 		"{upstream}", upstream+"@"+upstreamPort))
-	return &Unbound{start(t, dir, addr, "unbound", "-d", "-p", "-c", conf)}
+	return &Unbound{start(t, dir, addr, "unbound", "-d", "-p", "-c", conf), dns.Fqdn(c.Zone)}
+}
+
+// Fetch has Unbound fetch the zone from its URL, rather than wait until the SOA's refresh is over.
+func (u *Unbound) Fetch() {
+	u.t.Helper()
+	out, err := Command(u.t, "unbound-control", "-c", filepath.Join(u.Dir, "unbound.conf"), "auth_zone_transfer", u.zone).CombinedOutput()
+	if err != nil {
+		u.t.Fatalf("peers: unbound-control: %v: %s", err, out)
+	}
 }
 
 // Reload has Unbound read the zone file again, and waits until it has.
@@ -65,8 +85,10 @@ server:
 	qname-minimisation: no
 	local-zone: "test." nodefault
 	local-zone: "invalid." nodefault
+	{bundle}
 remote-control:
-	control-enable: no
+	control-enable: yes
+	control-interface: "{dir}/control"
 rpz:
 	name: "{zone}"
 	{source}
