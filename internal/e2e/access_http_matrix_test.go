@@ -76,7 +76,7 @@ type place struct {
 	zone        bool // what a token in the path gives
 }
 
-func (w *matrix) places() (all []place) {
+func (w *webMatrix) places() (all []place) {
 	add := func(owner string, k kind, paths ...string) {
 		for _, p := range paths {
 			all = append(all, place{path: p, owner: owner, kind: k, zone: p == "csam/rpz.zone" || p == "other/rpz.zone"})
@@ -118,8 +118,8 @@ func (p place) status(who string, t ticket, method string) int {
 	return 200
 }
 
-// matrix is a world with a server for HTTP and one for HTTPS.
-type matrix struct {
+// webMatrix is a world with a server for HTTP and one for HTTPS.
+type webMatrix struct {
 	*world
 	plain, secure *server
 	tickets       []ticket
@@ -128,7 +128,7 @@ type matrix struct {
 
 func TestHTTPAccessMatrix(t *testing.T) {
 	t.Parallel()
-	w := newMatrix(t)
+	w := newWebMatrix(t)
 	type cell struct {
 		e      entrance
 		t      ticket
@@ -205,7 +205,7 @@ func TestHTTPAccessMatrix(t *testing.T) {
 }
 
 // leaksNothing says that a refusal holds nothing of a list or of who has it.
-func (w *matrix) leaksNothing(what, answer string) {
+func (w *webMatrix) leaksNothing(what, answer string) {
 	w.t.Helper()
 	for _, word := range []string{marker, stopHost, "blocktest", "hostmaster.police", "csam", "other", "nordnet", "sydnet", "Etag"} {
 		if strings.Contains(answer, word) {
@@ -214,9 +214,9 @@ func (w *matrix) leaksNothing(what, answer string) {
 	}
 }
 
-func newMatrix(t *testing.T) *matrix {
+func newWebMatrix(t *testing.T) *webMatrix {
 	t.Helper()
-	w := &matrix{world: newWorld(t, alone), certs: map[string]tls.Certificate{}}
+	w := &webMatrix{world: newWorld(t, alone), certs: map[string]tls.Certificate{}}
 	config := w.read("vaern.toml")
 	list := config[strings.Index(config, "[[list]]"):]
 	w.write("vaern.toml", config+"\n"+strings.ReplaceAll(list, "csam", "other"))
@@ -228,9 +228,8 @@ func newMatrix(t *testing.T) *matrix {
 	}
 	w.vaern(0, "compile")
 	for _, name := range []string{"server", "nordnet", "sydnet", "farnet", "oldnet", "stranger"} {
-		w.tool("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-			"-subj", "/CN="+name, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", name+".key.pem", "-out", name+".pem")
-		pair, err := tls.LoadX509KeyPair(w.file(name+".pem"), w.file(name+".key.pem"))
+		w.certificate(name)
+		pair, err := tls.LoadX509KeyPair(w.file(name+".pem"), w.file(name+".pkey"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,21 +239,15 @@ func newMatrix(t *testing.T) *matrix {
 	sydnet := w.addISP("sydnet", "other", "--cert", "sydnet.pem")
 	farnet := w.addISP("farnet", "csam", "--cert", "farnet.pem", "--address", "198.51.100.0/24")
 	oldnet := w.addISP("oldnet", "csam", "--cert", "oldnet.pem")
-	r, err := finish(w.command("vaernd", "isp", "rotate", "nordnet", "--overlap", "0s", "--json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	nordnet := parse[isp](t, w.must(0, r, []string{"isp", "rotate"}).stdout)
-	w.secret(nordnet.TSIG.Secret, nordnet.Token)
+	nordnet := w.rotateISP("nordnet", "--overlap", "0s")
 	w.vaernd("isp", "revoke", "oldnet")
 
 	w.plain = w.serve()
-	w.write("secure.toml", strings.NewReplacer("./state", "./state-secure", "listen = \"127.0.0.1:0\"\n", "listen = \"127.0.0.1:0\"\ntls = {cert = \"server.pem\", key = \"server.key.pem\"}\n").
-		Replace(w.read("vaernd.toml")))
+	w.write("secure.toml", httpOverTLS(w.read("vaernd.toml")))
 	w.secure = w.serveAs("secure")
 
 	wrong := "vaern_" + strings.Repeat("A", 43)
-	for _, t := range []ticket{
+	w.tickets = []ticket{
 		{name: "no token"},
 		{name: "garbage", header: "\x80,;=", owner: "nobody"},
 		{name: "a wrong token", header: wrong, owner: "nobody"},
@@ -270,22 +263,14 @@ func newMatrix(t *testing.T) *matrix {
 		{name: "a wrong token in the path", inPath: wrong, owner: "nobody"},
 		{name: "a wrong token in the path, the right one in the header", inPath: wrong, header: nordnet.Token, owner: "nobody"},
 		{name: "the token in the path, a wrong one in the header", inPath: nordnet.Token, header: wrong, owner: "nobody"},
-	} {
-		w.tickets = append(w.tickets, t)
 	}
 	return w
-}
-
-// vaernd runs a command of the server's program.
-func (w *matrix) vaernd(args ...string) {
-	w.t.Helper()
-	w.must(0, w.run(w.command("vaernd", args...)), args)
 }
 
 var date = regexp.MustCompile(`\r\nDate: [^\r]*`)
 
 // ask sends one request, octet by octet as it stands, and returns the answer without its date.
-func (w *matrix) ask(e entrance, t ticket, p place, method string) (string, error) {
+func (w *webMatrix) ask(e entrance, t ticket, p place, method string) (string, error) {
 	server := w.plain
 	if e.tls {
 		server = w.secure
@@ -328,6 +313,6 @@ func (w *matrix) ask(e entrance, t ticket, p place, method string) (string, erro
 }
 
 // serials are those published, by list.
-func (w *matrix) serials() map[string]string {
+func (w *webMatrix) serials() map[string]string {
 	return map[string]string{"csam": w.read("editions/csam/latest"), "other": w.read("editions/other/latest")}
 }

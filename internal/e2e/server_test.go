@@ -117,10 +117,10 @@ listen = "127.0.0.1:0"
 `)
 }
 
-// overTLS makes of a configuration that of a second server beside it, with server.pem for HTTP.
-func overTLS(config string) string {
+// httpOverTLS makes of a configuration that of a second server beside it, with server.pem for HTTP.
+func httpOverTLS(config string) string {
 	return strings.NewReplacer("./state", "./state-secure", "listen = \"127.0.0.1:0\"\n",
-		"listen = \"127.0.0.1:0\"\ntls = {cert = \"server.pem\", key = \"server.key.pem\"}\n").Replace(config)
+		"listen = \"127.0.0.1:0\"\ntls = {cert = \"server.pem\", key = \"server.pkey\"}\n").Replace(config)
 }
 
 // vaernd runs a command of the server's program, which must succeed.

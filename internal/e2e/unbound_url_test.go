@@ -14,15 +14,14 @@ func TestUnboundFetchesByURL(t *testing.T) {
 	w := newWorld(t, alone)
 	w.add(synthetic("listed", 5)...)
 	w.compile()
-	w.tool("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=feed",
-		"-addext", "subjectAltName=DNS:feed.police.example", "-keyout", "server.key.pem", "-out", "server.pem")
+	w.certificate("server")
 	nordnet := w.addISP("nordnet", "csam")
-	w.write("secure.toml", overTLS(w.read("vaernd.toml")))
+	w.write("secure.toml", httpOverTLS(w.read("vaernd.toml")))
 	s := w.serveAs("secure")
 	_, port, _ := strings.Cut(s.http, ":")
-	up := peers.StartUpstream(t, map[string]string{stopHost: stopAddr, "feed.police.example.": "127.0.0.1"})
+	up := peers.StartUpstream(t, map[string]string{stopHost: stopAddr, serverName + ".": "127.0.0.1"})
 	unbound := peers.StartUnbound(t, peers.UnboundConfig{
-		Zone: zone, URL: "https://feed.police.example:" + port + "/v1/t/" + nordnet.Token + "/csam/rpz.zone", CA: w.file("server.pem"), Upstream: up.Addr,
+		Zone: zone, URL: "https://" + serverName + ":" + port + "/v1/t/" + nordnet.Token + "/csam/rpz.zone", CA: w.file("server.pem"), Upstream: up.Addr,
 	})
 	stops(t, unbound.Addr, "listed1.example")
 	stops(t, unbound.Addr, "www.listed1.example")
