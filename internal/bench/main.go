@@ -1,8 +1,9 @@
 // Command bench measures the compiler against the tools that a list is made
-// with today, and vaernd against the servers that give zones away, in one run, turn by turn, on the lists of ../shared/bench:
+// with today, and vaernd against the servers that give zones and files away, in one run, turn by turn, on the lists of ../shared/bench:
 //
 //	go run ./internal/bench -n 1000000
 //	go run ./internal/bench -n 1000000 transfer
+//	go run ./internal/bench -n 1000000 http
 //
 // It builds the list generators and bin/vaern, works in a temporary directory,
 // and prints medians: wall clock, processor time of the whole process tree,
@@ -66,6 +67,8 @@ func (b *bench) run() error {
 		return b.transfer()
 	case "crowd":
 		return b.crowd()
+	case "http":
+		return b.http()
 	}
 	self, err := os.Executable()
 	if err != nil {
