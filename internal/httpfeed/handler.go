@@ -100,7 +100,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.opt.Clock()
 	q := &request{Request: r, handler: h, view: h.view.Load(), from: remote(r)}
 	q.proof, q.path, q.byToken = credentials(r)
-	q.w = &writer{ResponseWriter: w, handler: h, request: q}
+	q.w = &writer{ResponseWriter: w, handler: h, request: q, extended: start}
 	defer func() {
 		if recover() == nil {
 			return

@@ -14,7 +14,7 @@ type Limits struct {
 	Request    time.Duration // until a header is there completely, and before it the TLS handshake, 10 s
 	Body       time.Duration // until the body is there too, 30 s
 	Idle       time.Duration // between requests, 60 s
-	Stall      time.Duration // until a client takes 32 KiB, 20 s
+	Stall      time.Duration // until a client takes 64 KiB, 20 s
 	MinRate    int           // of an answer as a whole, octets a second, 64 KiB
 }
 

@@ -28,7 +28,7 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // maker publishes editions of one list with a key of its own.
 type maker struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string // of the list
 	list   string
 	signer ssh.Signer
@@ -36,7 +36,7 @@ type maker struct {
 	serial blocklist.Serial
 }
 
-func newMaker(t *testing.T, list string) *maker {
+func newMaker(t testing.TB, list string) *maker {
 	t.Helper()
 	dir := t.TempDir()
 	private, public, err := sshsig.GenerateEd25519("test")
@@ -130,7 +130,7 @@ func (b *buffer) String() string {
 
 // world is a server with the lists csam and other, and ISPs of all kinds.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	csam   *maker
 	one    *blocklist.Edition // of csam
 	isps   string
@@ -142,7 +142,7 @@ type world struct {
 	served chan string
 }
 
-func newWorld(t *testing.T, opt Options) *world {
+func newWorld(t testing.TB, opt Options) *world {
 	t.Helper()
 	w := &world{
 		t: t, csam: newMaker(t, "csam"), isps: filepath.Join(t.TempDir(), "isps"),
@@ -242,7 +242,7 @@ func (w *world) do(method, path string, headers ...string) (*http.Response, []by
 }
 
 // plain returns the plain form of a text of an edition.
-func plainText(t *testing.T, e *blocklist.Edition, name string) []byte {
+func plainText(t testing.TB, e *blocklist.Edition, name string) []byte {
 	t.Helper()
 	r, err := e.OpenText(name)
 	if err != nil {
@@ -256,7 +256,7 @@ func plainText(t *testing.T, e *blocklist.Edition, name string) []byte {
 	return data
 }
 
-func stored(t *testing.T, e *blocklist.Edition, name string) []byte {
+func stored(t testing.TB, e *blocklist.Edition, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(e.Dir, name))
 	if err != nil {

@@ -2,23 +2,26 @@ package httpfeed
 
 import (
 	"errors"
+	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
 // errRevoked ends an answer to somebody who may no longer have it.
 var errRevoked = errors.New("no longer allowed")
 
-// writer counts what is sent, gives each write its own deadline, and stops when
-// the ISP is revoked half-way.
+// writer counts what is sent, gives writes their deadlines, and stops when the
+// ISP is revoked half-way.
 type writer struct {
 	http.ResponseWriter
-	handler *Handler
-	request *request
-	status  int
-	began   time.Time // when the first octet was sent
-	octets  int64
-	err     error // first failed write
+	handler  *Handler
+	request  *request
+	status   int
+	began    time.Time // when the answer did
+	extended time.Time // when the write deadline was moved; at first by net/http
+	octets   int64
+	err      error // first failed write
 }
 
 // WriteHeader repairs what ServeContent does to headers of answers without
@@ -38,10 +41,10 @@ func (w *writer) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write sends p, of at most 32 KiB if it comes from io.Copy. A client that does
-// not take it within Limits.Stall, or that is slower in all than Limits.MinRate,
-// loses its connection. An answer that ends before its Content-Length makes
-// net/http close the connection, so that nobody takes the part for the whole.
+// Write sends p. A client that does not take it within Limits.Stall, or that is
+// slower in all than Limits.MinRate, loses its connection. An answer that ends
+// before its Content-Length makes net/http close the connection, so that nobody
+// takes the part for the whole.
 func (w *writer) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -72,10 +75,27 @@ func (w *writer) allowed() error {
 	return nil
 }
 
-// extend moves the write deadline; without effect where there is no socket.
+// pieces are the buffers of ReadFrom.
+var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
+
+const pieceSize = 64 << 10 // some full records of TLS
+
+// ReadFrom is what io.Copy does, with buffers that are used again.
+func (w *writer) ReadFrom(r io.Reader) (int64, error) {
+	piece, _ := pieces.Get().(*[pieceSize]byte)
+	defer pieces.Put(piece)
+	return io.CopyBuffer(struct{ io.Writer }{w}, r, piece[:])
+}
+
+// extend moves the write deadline, but not for every little piece; without
+// effect where there is no socket.
 func (w *writer) extend() {
-	limits := w.handler.opt.Limits
-	deadline := w.handler.opt.Clock().Add(limits.stall())
+	limits, now := w.handler.opt.Limits, w.handler.opt.Clock()
+	if now.Sub(w.extended) < limits.stall()/16 {
+		return
+	}
+	w.extended = now
+	deadline := now.Add(limits.stall())
 	if last := w.began.Add(limits.stall() + limits.pace(w.octets)); last.Before(deadline) {
 		deadline = last
 	}
