@@ -93,5 +93,5 @@ func (e *Edition) setAhead() (*Set, error) {
 		return e.Set() // which says what is wrong, if something is
 	}
 	e.archives[entriesName] = func() *archive { return a }
-	return e.setOf(unsafe.String(unsafe.SliceData(text), len(text)), false) // which nobody changes from here on
+	return e.parseEntries(unsafe.String(unsafe.SliceData(text), len(text)), false) // which nobody changes from here on
 }

@@ -66,9 +66,21 @@ func openWhole(dir string, keys *sshsig.AllowedSigners, check func(*Edition, Fil
 	return e, e.checkStored(check)
 }
 
-// openManifest reads MANIFEST and checks its signature. The key must have
-// been valid when the edition was made: an edition outlives a key that is
-// replaced.
+// VerifyManifest parses a MANIFEST and checks its armored signature by an
+// edition key. The key must have been valid when the edition was made: an
+// edition outlives a key that is replaced.
+func VerifyManifest(text, signature []byte, keys *sshsig.AllowedSigners) (*Manifest, error) {
+	m, err := ParseManifest(text)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := keys.Verify(EditionPrincipal, EditionNamespace, text, signature, m.Created); err != nil {
+		return nil, fmt.Errorf("check signature: %w", err)
+	}
+	return m, nil
+}
+
+// openManifest reads MANIFEST and checks its signature.
 func openManifest(dir string, keys *sshsig.AllowedSigners) (*Manifest, []byte, error) {
 	text, err := readLimited(filepath.Join(dir, manifestName), maxManifest)
 	if err != nil {
@@ -78,12 +90,9 @@ func openManifest(dir string, keys *sshsig.AllowedSigners) (*Manifest, []byte, e
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := ParseManifest(text)
+	m, err := VerifyManifest(text, sig, keys)
 	if err != nil {
 		return nil, nil, err
-	}
-	if _, err := keys.Verify(EditionPrincipal, EditionNamespace, text, sig, m.Created); err != nil {
-		return nil, nil, fmt.Errorf("check signature: %w", err)
 	}
 	if base := filepath.Base(dir); base != m.Serial.String() && !strings.HasPrefix(base, durable.TempPrefix) {
 		return nil, nil, fmt.Errorf("directory holds edition %v", m.Serial)
@@ -197,12 +206,13 @@ func (e *Edition) CheckContents() error {
 			}
 		}
 	}
-	set, err := e.readSet(true)
+	text, err := e.readText(entriesName)
+	if err != nil {
+		return fmt.Errorf("read edition %v: %w", e.Serial, err)
+	}
+	set, err := e.ParseEntries(text)
 	if err != nil {
 		return err
-	}
-	if _, out := set.asGiven().inTree(); slices.Contains(out, true) {
-		return fmt.Errorf("check edition %v: a row of %s is covered by another", e.Serial, entriesName)
 	}
 	for _, list := range slices.Concat(listFiles, []File{entriesFile}) {
 		want, _ := e.File(list.Name)
@@ -219,24 +229,35 @@ func (e *Edition) CheckContents() error {
 
 // Set reads what the edition blocks from entries.csv, and compares it with
 // the counts of MANIFEST.
-func (e *Edition) Set() (*Set, error) { return e.readSet(false) }
-
-func (e *Edition) readSet(strict bool) (*Set, error) {
+func (e *Edition) Set() (*Set, error) {
 	text, err := e.readText(entriesName)
 	if err != nil {
 		return nil, fmt.Errorf("read edition %v: %w", e.Serial, err)
 	}
-	return e.setOf(text, strict)
+	return e.parseEntries(text, false)
 }
 
-// setOf reads the text of entries.csv.
-func (e *Edition) setOf(text string, strict bool) (*Set, error) {
+// ParseEntries reads what the edition blocks from the text of its entries.csv,
+// for a client that trusts nothing: every target is canonical, none is covered
+// by another, and there are as many as MANIFEST says. The set holds on to text.
+func (m *Manifest) ParseEntries(text string) (*Set, error) {
+	set, err := m.parseEntries(text, true)
+	if err != nil {
+		return nil, err
+	}
+	if _, out := set.asGiven().inTree(); slices.Contains(out, true) {
+		return nil, fmt.Errorf("check edition %v: a row of %s is covered by another", m.Serial, entriesName)
+	}
+	return set, nil
+}
+
+func (m *Manifest) parseEntries(text string, strict bool) (*Set, error) {
 	set, err := readEntries(text, strict)
 	if err != nil {
-		return nil, fmt.Errorf("read edition %v: %s: %w", e.Serial, entriesName, err)
+		return nil, fmt.Errorf("read edition %v: %s: %w", m.Serial, entriesName, err)
 	}
-	if [3]int{len(set.rows[Domain]), len(set.rows[Host]), len(set.rows[URL])} != [3]int{e.Domains, e.Hosts, e.URLs} {
-		return nil, fmt.Errorf("read edition %v: counts differ from MANIFEST", e.Serial)
+	if [3]int{len(set.rows[Domain]), len(set.rows[Host]), len(set.rows[URL])} != [3]int{m.Domains, m.Hosts, m.URLs} {
+		return nil, fmt.Errorf("read edition %v: counts differ from MANIFEST", m.Serial)
 	}
 	return set, nil
 }
@@ -286,6 +307,27 @@ func (b *beginning) Write(p []byte) (int, error) {
 	}
 	b.left -= len(p)
 	return b.Buffer.Write(p)
+}
+
+// Unpack returns the plain form of the text that r is the stored form of:
+// name.zst or name.gz, the ending says which. It reads no window above 8 MiB,
+// gives out no more than the size MANIFEST declares, and an error at the end if
+// size or sum differ. That r has the size and the sum of its own is the caller's
+// to check before.
+func (m *Manifest) Unpack(stored string, r io.Reader) (io.ReadCloser, error) {
+	for _, enc := range encodings {
+		name, ok := strings.CutSuffix(stored, enc.suffix)
+		f, listed := m.File(name)
+		if !ok || !listed {
+			continue
+		}
+		plain, err := enc.reader(r)
+		if err != nil {
+			return nil, fmt.Errorf("unpack %s: %w", stored, err)
+		}
+		return &checkedReader{r: plain, want: f, hash: sha256.New()}, nil
+	}
+	return nil, fmt.Errorf("unpack %s: edition %v has no text of that name", stored, m.Serial)
 }
 
 // OpenText returns the plain form of one of the edition's texts. It gives out

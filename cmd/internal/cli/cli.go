@@ -22,7 +22,7 @@ const (
 	Done    = 0
 	Failed  = 1
 	Misused = 2 // wrong usage or configuration
-	Refused = 3 // refused by a guard, or for missing approval
+	Refused = 3 // by a guard, for missing approval; an edition that must not be used
 )
 
 const exitHelp = `
@@ -30,7 +30,7 @@ EXIT STATUS
   0  done
   1  failed
   2  wrong usage or configuration
-  3  refused by a guard, or for missing approval
+  3  refused: by a guard, for missing approval, or an edition that must not be used
 `
 
 // Error carries the exit status and a hint with an error.

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/cmd/internal/cli"
+	"github.com/vaern/vaern/internal/pull"
+)
+
+type check struct {
+	*program
+	json bool
+}
+
+func newCheck(p *program) *cobra.Command {
+	o := check{program: p}
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check configuration, keys, credential and state",
+		Long: `Check what a run would find: the configuration (exit status 2 if it is wrong), the
+edition keys, the credential, the guard's files, the state, the folders to install
+into, and whether the programs of check and reload are there (exit status 1 if
+something is wrong with them). Nothing is changed, and the server is not asked.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return o.run() },
+	}
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: [{what, ok, says}]")
+	return cmd
+}
+
+// finding is one thing that was looked at.
+type finding struct {
+	What string `json:"what"`
+	OK   bool   `json:"ok"`
+	Says string `json:"says"`
+	hint string
+}
+
+func (o check) run() error {
+	s, err := o.load()
+	if err != nil {
+		return err
+	}
+	findings, wrong := s.checkAll(), 0
+	for _, f := range findings {
+		word := "ok     "
+		if !f.OK {
+			wrong++
+			word = "WRONG  "
+		}
+		if !o.json {
+			_, _ = fmt.Fprintf(o.stdout, "%s%s: %s\n", word, f.What, f.Says)
+			if f.hint != "" {
+				_, _ = fmt.Fprintf(o.stdout, "       hint: %s\n", f.hint)
+			}
+		}
+	}
+	if o.json {
+		if err := cli.PrintJSON(o.stdout, findings); err != nil {
+			return err
+		}
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d of %d checks failed", wrong, len(findings))
+	}
+	return nil
+}
+
+// list is the name of the list.
+func (s *settings) list() string { return path.Base(s.url.Path) }
+
+func (s *settings) checkAll() []finding {
+	all := []finding{{What: "configuration", OK: true, Says: "list " + s.list() + ", environment " + s.Environment}}
+	add := func(what, says string, err error) {
+		if err != nil {
+			all = append(all, finding{what, false, err.Error(), cli.HintOf(err)})
+			return
+		}
+		all = append(all, finding{What: what, OK: true, Says: says})
+	}
+	keys, err := blocklist.LoadKeys(s.EditionKeys)
+	if err == nil && len(keys.Keys()) == 0 {
+		err = errors.New("no key: every edition would be refused")
+	}
+	add("edition_keys", s.EditionKeys, err)
+	if s.TokenFile != "" {
+		_, err := s.token()
+		add("token_file", s.TokenFile, err)
+	}
+	_, err = s.http()
+	add("tls", "certificates in order", err)
+	if len(s.Guard.NeverBlock) > 0 {
+		g, err := s.guard()
+		says := ""
+		if err == nil {
+			says = cli.Plural(g.NeverBlock.Len(), "name", "names")
+		}
+		add("guard", says, err)
+	}
+	says, err := pull.DescribeState(s.State)
+	add("state", says, err)
+	for _, i := range s.installs {
+		add("install "+i.To, "its folder is there", isFolder(filepath.Dir(i.To)))
+		if len(i.Check) > 0 {
+			found, err := exec.LookPath(i.Check[0])
+			add("check of "+i.To, found, err)
+		}
+	}
+	if len(s.Reload) > 0 {
+		found, err := exec.LookPath(s.Reload[0])
+		add("reload", found, err)
+	}
+	return all
+}
+
+func isFolder(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a folder", path)
+	}
+	return err
+}

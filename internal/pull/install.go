@@ -1,0 +1,214 @@
+package pull
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/vaern/vaern/internal/durable"
+)
+
+// install puts staged files in place and has them read. Up to the saving of the
+// plan nothing is changed; from there on a crash is mended by finish.
+func (c *Client) install(ctx context.Context, t *texts, staged []*staging) error {
+	p := &pending{Manifest: t.manifest}
+	for _, s := range staged {
+		f, err := c.prepare(s)
+		if err != nil {
+			return fmt.Errorf("install %s: %w", s.To, err)
+		}
+		p.Files = append(p.Files, f)
+	}
+	c.record.Pending = p
+	if err := c.record.save(); err != nil {
+		c.record.Pending = nil
+		// The old record may be gone all the same, if only its folder could not be
+		// synced: then finish finds files that are what they were.
+		return err
+	}
+	if err := c.carryOut(ctx); err != nil {
+		return err
+	}
+	c.keepEntries(t)
+	return nil
+}
+
+// prepare keeps a copy of what a target holds, and gives the staged file its
+// owner and permissions.
+func (c *Client) prepare(s *staging) (swap, error) {
+	f := swap{installedFile: installedFile{s.To, s.what(), s.sum}}
+	old, exists, err := ownerOf(s.To)
+	if err != nil {
+		return f, err
+	}
+	if exists {
+		if f.Previous, err = c.keepPrevious(s.To, old); err != nil {
+			return f, fmt.Errorf("keep previous file: %w", err)
+		}
+	}
+	return f, s.dress(old, exists)
+}
+
+// keepPrevious copies a target into the state, in the place of the copy before.
+func (c *Client) keepPrevious(to string, old owned) (*previous, error) {
+	id := sha256.Sum256([]byte(to))
+	p := &previous{Path: filepath.Join(c.State, "previous-"+hex.EncodeToString(id[:4])+"-"+filepath.Base(to)), owned: old}
+	copied, err := newStaging(Install{To: p.Path}, copyOf(to))
+	if err != nil {
+		return nil, err
+	}
+	defer copied.discard()
+	p.Sum = copied.sum
+	return p, durable.Rename(copied.path, p.Path)
+}
+
+// copyOf writes what a file holds.
+func copyOf(path string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		in, err := durable.OpenRegular(path)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(w, in)
+		return errors.Join(err, in.Close())
+	}
+}
+
+// carryOut does what is pending: it renames, reloads and records. If that fails
+// the previous files come back.
+func (c *Client) carryOut(ctx context.Context) error {
+	p := c.record.Pending
+	err := rename(p.Files)
+	if err == nil {
+		err = c.reload(ctx)
+	}
+	if err != nil {
+		if failed := c.back(ctx); failed != nil {
+			return errors.Join(err, failed)
+		}
+		return fmt.Errorf("the previous files are back: %w", err)
+	}
+	done := &installed{Manifest: p.Manifest}
+	for _, f := range p.Files {
+		done.Files = append(done.Files, f.installedFile)
+	}
+	c.record.Installed, c.record.Pending = done, nil
+	if err := c.record.save(); err != nil {
+		return advise(fmt.Errorf("edition %v is installed and reloaded, and that could not be recorded: %w", p.Manifest.Serial, err),
+			"free space on the disk; the next run finishes it")
+	}
+	return nil
+}
+
+// rename puts new files in place; of those that are there already, nothing is left
+// to rename.
+func rename(files []swap) error {
+	for _, f := range files {
+		have, err := sumOf(f.To)
+		if err != nil {
+			return fmt.Errorf("install %s: %w", f.To, err)
+		}
+		if have == f.Sum {
+			continue
+		}
+		if err := durable.Rename(hiddenName(f.To), f.To); err != nil {
+			return fmt.Errorf("install %s: %w", f.To, err)
+		}
+	}
+	return nil
+}
+
+// back puts the previous files back and has them read.
+func (c *Client) back(ctx context.Context) error {
+	p := c.record.Pending
+	p.Back = true
+	saved := c.record.save() // a crash from here on goes on backwards
+	for _, f := range p.Files {
+		if err := f.restore(); err != nil {
+			return advise(fmt.Errorf("put back the previous %s: %w", f.To, err),
+				"the next run tries again; the copy lies in the state directory")
+		}
+	}
+	err := c.reload(ctx)
+	if err != nil {
+		err = fmt.Errorf("the previous files are back, and not reloaded: %w", err)
+	}
+	c.record.Pending = nil
+	if last := c.record.save(); last != nil {
+		err = errors.Join(err, saved, last)
+	}
+	return err
+}
+
+// restore makes a target what it was.
+func (f swap) restore() error {
+	have, err := sumOf(f.To)
+	switch {
+	case err != nil:
+		return err
+	case f.Previous == nil && have == f.Sum:
+		if err := os.Remove(f.To); err != nil {
+			return err
+		}
+		return durable.SyncDir(filepath.Dir(f.To))
+	case f.Previous == nil, have == f.Previous.Sum:
+		return nil
+	}
+	s, err := newStaging(Install{To: f.To}, copyOf(f.Previous.Path))
+	if err != nil {
+		return err
+	}
+	defer s.discard()
+	if s.sum != f.Previous.Sum {
+		return fmt.Errorf("%s is not the copy that was made", f.Previous.Path)
+	}
+	if err := dress(s.path, f.Previous.owned); err != nil {
+		return err
+	}
+	return durable.Rename(s.path, f.To)
+}
+
+// finish ends what a run before had begun: forwards if everything for it is
+// there, else backwards.
+func (c *Client) finish(ctx context.Context) error {
+	p := c.record.Pending
+	if p == nil {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	c.say("edition %v was being installed when the program ended: finishing it", p.Manifest.Serial)
+	if p.Back {
+		return c.back(ctx)
+	}
+	for _, f := range p.Files {
+		if whole, err := f.isThere(); err != nil {
+			return fmt.Errorf("finish installation: %w", err)
+		} else if !whole {
+			return c.back(ctx) // the power was cut; the edition is fetched again
+		}
+	}
+	return c.carryOut(ctx)
+}
+
+// isThere says whether the new file of a swap is in place, or ready to be.
+func (f swap) isThere() (bool, error) {
+	sum, err := sumOf(f.To)
+	if err == nil && sum != f.Sum {
+		sum, err = sumOf(hiddenName(f.To))
+	}
+	return sum == f.Sum, err
+}
+
+// removeHidden removes the file that was being made for a target, if there is one.
+func removeHidden(to string) error {
+	if err := os.Remove(hiddenName(to)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
