@@ -112,13 +112,13 @@ func (p *program) load() (*settings, error) {
 	for i := range s.Guard.NeverBlock {
 		paths = append(paths, &s.Guard.NeverBlock[i])
 	}
-	for _, p := range paths {
-		*p = config.Resolve(path, *p)
+	for _, name := range paths {
+		*name = config.Resolve(path, *name)
 	}
 	if err := s.check(); err != nil {
 		return nil, cli.Misuse(fmt.Errorf("%s: %w", path, err), cli.HintOf(err))
 	}
-	if s.now, err = config.Clock(s.Environment, realNow); err != nil {
+	if s.now, err = config.Clock(s.Environment, p.now); err != nil {
 		return nil, cli.Misuse(err, "")
 	}
 	return s, nil

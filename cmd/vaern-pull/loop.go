@@ -17,7 +17,8 @@ const longest = time.Hour
 func (o pullOptions) loop(ctx context.Context, s *settings) error {
 	log := slog.New(slog.NewJSONHandler(o.stderr, nil))
 	systemd := notifier{log: log}
-	beat := systemd.watchdog(ctx)
+	beat := &pulse{now: o.now}
+	systemd.watchdog(ctx, beat)
 	log.Info("started", "version", version, "list", s.list())
 	systemd.say("READY=1")
 	for failures := 0; ctx.Err() == nil; {

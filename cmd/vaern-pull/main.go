@@ -29,21 +29,18 @@ func main() {
 // program is what every command works with.
 type program struct {
 	stdout, stderr io.Writer
-	configFile     string      // --config
-	limits         pull.Limits // those of a test
+	configFile     string           // --config
+	limits         pull.Limits      // those of a test
+	now            func() time.Time // of a machine; decisions about editions use the clock of the configuration
 }
 
 // run is the whole program: it returns the exit status. It ends early when ctx
 // does.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	p := &program{stdout: stdout, stderr: stderr}
+	p := &program{stdout: stdout, stderr: stderr, now: time.Now}
 	return p.run(ctx, args)
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
 	return cli.Run(ctx, newRoot(p), args, p.stdout, p.stderr)
 }
-
-// realNow is the clock of the machine; decisions about editions use the clock of
-// the configuration.
-var realNow = time.Now

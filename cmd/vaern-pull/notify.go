@@ -33,24 +33,30 @@ func (n notifier) say(message string) {
 // over a slow line takes some minutes, and so may a check.
 const longestRun = time.Hour
 
-// pulse says when the run that goes on began, in Unix nanoseconds; 0: none does.
-type pulse struct{ began atomic.Int64 }
+// pulse knows when the run that goes on began.
+type pulse struct {
+	now   func() time.Time
+	began atomic.Pointer[time.Time] // nil: none goes on
+}
 
-func (p *pulse) begin() { p.began.Store(realNow().UnixNano()) }
-func (p *pulse) end()   { p.began.Store(0) }
+func (p *pulse) begin() {
+	now := p.now()
+	p.began.Store(&now)
+}
+
+func (p *pulse) end() { p.began.Store(nil) }
 
 func (p *pulse) stuck() bool {
 	began := p.began.Load()
-	return began != 0 && realNow().Sub(time.Unix(0, began)) > longestRun
+	return began != nil && p.now().Sub(*began) > longestRun
 }
 
 // watchdog tells the service manager, twice in the time that it gives
 // (WATCHDOG_USEC), that the loop goes on, until it does not.
-func (n notifier) watchdog(ctx context.Context) *pulse {
-	p := &pulse{}
+func (n notifier) watchdog(ctx context.Context, p *pulse) {
 	usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64)
 	if pid := os.Getenv("WATCHDOG_PID"); err != nil || usec <= 0 || pid != "" && pid != strconv.Itoa(os.Getpid()) {
-		return p
+		return
 	}
 	go func() {
 		tick := time.NewTicker(max(time.Duration(usec)*time.Microsecond/2, time.Millisecond))
@@ -66,5 +72,4 @@ func (n notifier) watchdog(ctx context.Context) *pulse {
 			}
 		}
 	}()
-	return p
 }

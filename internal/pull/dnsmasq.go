@@ -8,8 +8,8 @@ import "github.com/vaern/vaern/blocklist"
 // that blocks a name alone: host-record would hand the name out to who asks for
 // the stop address backwards, and let other types through.
 func (b *lines) dnsmasq(set *blocklist.Set, stop string) {
-	b.without(len(set.Rows(blocklist.Host)), "hosts are left out: dnsmasq can not block a name without those below it.")
-	b.without(len(set.Rows(blocklist.URL)), "URLs are left out: no DNS can block one.")
+	b.without(len(set.Rows(blocklist.Host)), "hosts left out, because dnsmasq can not block a name without those below it")
+	b.without(len(set.Rows(blocklist.URL)), "URLs left out, because DNS can not block one")
 	for _, row := range set.Rows(blocklist.Domain) {
 		name := row.Target.Reveal()
 		b.line("address=/", name, "/", stop)

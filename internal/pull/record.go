@@ -84,7 +84,9 @@ func readRecord(dir string) (*record, error) {
 	if err == nil {
 		decoder := json.NewDecoder(bytes.NewReader(data))
 		decoder.DisallowUnknownFields()
-		err = decoder.Decode(r)
+		if err = decoder.Decode(r); err == nil && decoder.More() {
+			err = errors.New("something follows it")
+		}
 	}
 	if err == nil {
 		err = r.complete()
@@ -98,7 +100,10 @@ func readRecord(dir string) (*record, error) {
 
 // complete wants all that a run relies on.
 func (r *record) complete() error {
-	if r.Installed != nil && r.Installed.Manifest == nil || r.Pending != nil && r.Pending.Manifest == nil {
+	switch {
+	case r.Newest == nil:
+		return errors.New("no edition in it")
+	case r.Installed != nil && r.Installed.Manifest == nil, r.Pending != nil && r.Pending.Manifest == nil:
 		return errors.New("an installation without its edition")
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strconv"
 
 	"github.com/vaern/vaern/blocklist"
 )
@@ -66,6 +67,6 @@ func (b *lines) line(parts ...string) {
 // without says in the header what a format can not say, if there is any of it.
 func (b *lines) without(n int, what string) {
 	if n > 0 {
-		b.line(fmt.Sprintf("# %d %s", n, what))
+		b.line("# ", what, ": ", strconv.Itoa(n))
 	}
 }

@@ -41,39 +41,35 @@ func createHidden(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 }
 
-// stage makes the file of an Install.
+// stage makes the file of an Install. What it needs is fetched first.
 func (t *texts) stage(ctx context.Context, i Install) (*staging, error) {
-	return newStaging(i, func(w io.Writer) error {
-		if i.Format == "" {
-			return t.copyText(ctx, i.File, w)
+	if i.Format == "" {
+		if _, err := t.stored(ctx, i.File); err != nil {
+			return nil, err
 		}
-		set, err := t.entries(ctx)
-		if err != nil {
-			return err
-		}
-		return i.Format.write(w, t.manifest.Manifest, set, i.Stop)
-	})
+		return newStaging(i, func(w io.Writer) error { return t.copyText(ctx, i.File, w) })
+	}
+	set, err := t.entries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newStaging(i, func(w io.Writer) error { return i.Format.write(w, t.manifest.Manifest, set, i.Stop) })
 }
 
 // newStaging makes a durable file of what write writes.
-func newStaging(i Install, write func(io.Writer) error) (s *staging, err error) {
-	s = &staging{Install: i, path: hiddenName(i.To)}
+func newStaging(i Install, write func(io.Writer) error) (*staging, error) {
+	s := &staging{Install: i, path: hiddenName(i.To)}
 	f, err := createHidden(s.path)
 	if err != nil {
 		return nil, fmt.Errorf("stage %s: %w", i.To, err)
 	}
-	defer func() {
-		if err != nil {
-			s.discard()
-		}
-	}()
 	h := sha256.New()
 	w := bufio.NewWriterSize(io.MultiWriter(f, h), 256<<10)
-	err = write(w)
-	if err == nil {
+	if err = write(w); err == nil {
 		err = w.Flush()
 	}
 	if err = errors.Join(err, durable.SyncClose(f)); err != nil {
+		s.discard()
 		return nil, fmt.Errorf("stage %s: %w", i.To, err)
 	}
 	s.sum = hexSum(h)

@@ -12,7 +12,7 @@ const recordTTL = "60"
 // type, and names below it are resolved as ever. It is not typetransparent, which
 // would let the other types through.
 func (b *lines) unbound(set *blocklist.Set, stop, kind string) {
-	b.without(len(set.Rows(blocklist.URL)), "URLs are left out: no DNS can block one.")
+	b.without(len(set.Rows(blocklist.URL)), "URLs left out, because DNS can not block one")
 	b.line("server:")
 	for _, z := range []struct {
 		unit blocklist.Unit
