@@ -31,8 +31,6 @@ type authority struct {
 	namespace string // that it signs in
 	signer    ssh.Signer
 	key       sshsig.Key
-	edit      func(*blocklist.Manifest) // what it says otherwise
-	files     func([]blocklist.File) []blocklist.File
 }
 
 func newAuthority(t testing.TB) *authority {

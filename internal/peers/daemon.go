@@ -138,7 +138,7 @@ func (d *Daemon) await(ok func() bool, what string) {
 		select {
 		case <-tick.C:
 		case <-d.ended:
-			d.t.Fatalf("peers: %s ended instead of %s", d.tool, what)
+			d.t.Fatalf("peers: %s ended instead of %s:\n%s", d.tool, what, d.log())
 		case <-deadline:
 			d.t.Fatalf("peers: %s: no %s in %v", d.tool, what, patience)
 		}

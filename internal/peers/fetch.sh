@@ -16,7 +16,7 @@ group=${1:-peers}
 case $group in
   peers)
     packages=(bind9 bind9-utils bind9-dnsutils knot knot-dnsutils knot-dnssecutils nsd unbound pdns-recursor
-      pdns-server pdns-backend-sqlite3 sqlite3 dnsmasq-base knot-resolver python3-dnspython curl wget nghttp2-client nginx-light
+      pdns-server pdns-backend-sqlite3 sqlite3 dnsmasq-base knot-resolver lua-cqueues python3-dnspython curl wget nghttp2-client nginx-light
       openssh-client openssl zstd libfaketime)
     alone=(prometheus/promtool)
     tools=(named named-checkconf named-checkzone named-compilezone rndc dig delv nsupdate

@@ -101,6 +101,75 @@ func TestUnbound(t *testing.T) {
 	applies(t, unbound.Addr, "worse.example.", "bad.example.")
 }
 
+func TestNamedFile(t *testing.T) {
+	t.Parallel()
+	up := StartUpstream(t, map[string]string{stopHost: stopAddr})
+	file := policyFile(t)
+	named := StartNamedFile(t, NamedFileConfig{Zone: zone, ZoneFile: file, Upstream: up.Addr}, newSecret())
+	applies(t, named.Addr, "bad.example.", "good.example.")
+
+	write(t, filepath.Dir(file), filepath.Base(file), "$ORIGIN "+zone+"\n"+policy("2", "worse.example"))
+	reload(t, named.Reload)
+	applies(t, named.Addr, "worse.example.", "bad.example.")
+}
+
+func reload(t *testing.T, argv []string) {
+	t.Helper()
+	if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", argv, err, out)
+	}
+}
+
+func TestUnboundInclude(t *testing.T) {
+	t.Parallel()
+	up := StartUpstream(t, nil)
+	file := write(t, t.TempDir(), "more.conf", "server:\nlocal-data: \"bad.example. A 192.0.2.99\"\n")
+	unbound := StartUnbound(t, UnboundConfig{Include: file, Upstream: up.Addr})
+	Await(t, unbound.Addr, "bad.example.", dns.TypeA, Answers(stopAddr))
+	Await(t, unbound.Addr, "good.example.", dns.TypeA, Answers(Elsewhere))
+	write(t, filepath.Dir(file), filepath.Base(file), "server:\n")
+	reload(t, unbound.Control)
+	Await(t, unbound.Addr, "bad.example.", dns.TypeA, Answers(Elsewhere))
+}
+
+func TestDnsmasq(t *testing.T) {
+	t.Parallel()
+	up := StartUpstream(t, nil)
+	dir := t.TempDir()
+	conf := write(t, dir, "conf", "address=/bad.example/192.0.2.99\n")
+	hosts := write(t, dir, "hosts", "192.0.2.99 host.example\n")
+	d := StartDnsmasq(t, DnsmasqConfig{ConfFile: conf, HostsFile: hosts, Upstream: up.Addr})
+	Await(t, d.Addr, "www.bad.example.", dns.TypeA, Answers(stopAddr))
+	Await(t, d.Addr, "host.example.", dns.TypeA, Answers(stopAddr))
+	Await(t, d.Addr, "good.example.", dns.TypeA, Answers(Elsewhere))
+	write(t, dir, "hosts", "")
+	reload(t, d.HUP())
+	Await(t, d.Addr, "host.example.", dns.TypeA, Answers(Elsewhere))
+}
+
+// Knot Resolver sees by itself that its file is another one.
+func TestKnotResolver(t *testing.T) {
+	t.Parallel()
+	up := StartUpstream(t, nil)
+	file := policyFile(t)
+	denies := func(serial, listed string) string {
+		return "$ORIGIN " + zone + "\n" + strings.ReplaceAll(policy(serial, listed), "CNAME "+stopHost, "CNAME .")
+	}
+	write(t, filepath.Dir(file), filepath.Base(file), denies("1", "bad.example"))
+	d := StartKnotResolver(t, KnotResolverConfig{ZoneFile: file, Upstream: up.Addr})
+	Await(t, d.Addr, "www.bad.example.", dns.TypeA, Denies)
+	Await(t, d.Addr, "good.example.", dns.TypeA, Answers(Elsewhere))
+	next := write(t, filepath.Dir(file), "next", denies("2", "worse.example"))
+	if err := os.Rename(next, file); err != nil {
+		t.Fatal(err)
+	}
+	Await(t, d.Addr, "worse.example.", dns.TypeA, Denies)
+	Await(t, d.Addr, "bad.example.", dns.TypeA, Answers(Elsewhere))
+	if log := d.log(); strings.Contains(log, "198.41.0.4") || up.Asked() == 0 {
+		t.Errorf("it asked somebody else:\n%s", log)
+	}
+}
+
 // The primary of these tests gives the zone to nobody without the key: a secondary that has it has proven its TSIG.
 func TestNSDWantsTheKey(t *testing.T) {
 	t.Parallel()
@@ -151,6 +220,7 @@ func TestTools(t *testing.T) {
 		"kzonecheck": {"--version"}, "nsd": {"-v"}, "unbound": {"-V"}, "pdns_recursor": {"--version"},
 		"pdns_server": {"--version"}, "sqlite3": {"--version"}, "python3": {"-c", "import dns.version; print(dns.version.version)"},
 		"curl": {"--version"}, "openssl": {"version"}, "zstd": {"--version"},
+		"dnsmasq": {"--version"}, "kresd": {"--version"},
 	} {
 		// pdns_recursor ends with 99 after --version.
 		if out, err := Command(t, tool, args...).CombinedOutput(); !strings.ContainsAny(string(out), "0123456789") {

@@ -12,18 +12,20 @@ import (
 
 // UnboundConfig says which policy zone Unbound applies, and where it forwards to.
 type UnboundConfig struct {
-	Zone     string // the policy zone
+	Zone     string // the policy zone; empty: none
 	ZoneFile string // its master file
 	Primary  string // or ADDR:PORT: who gives it without a key
 	URL      string // or where it is fetched over HTTP
 	CA       string // PEM file that the server of an https URL has to be known by
+	Include  string // a file of more configuration, read again with the rest; empty: none
 	Upstream string // the Addr of an Upstream
 }
 
 // Unbound is a running Unbound.
 type Unbound struct {
 	*Daemon
-	zone string
+	zone    string
+	Control []string // a command that has it read all again: unbound-control
 }
 
 // StartUnbound starts Unbound as a resolver that reads a policy zone from a file, transfers it, or fetches it, and applies it.
@@ -42,11 +44,22 @@ func StartUnbound(t testing.TB, c UnboundConfig) *Unbound {
 		source = fmt.Sprintf("url: %q", c.URL)
 		bundle = fmt.Sprintf("tls-cert-bundle: %q", c.CA)
 	}
+	if c.Zone != "" {
+		source = fill(unboundZone, "{zone}", dns.Fqdn(c.Zone), "{source}", source)
+	} else {
+		source = ""
+	}
+	if c.Include != "" {
+		source += fmt.Sprintf("include: %q\n", c.Include)
+	}
 	conf := write(t, dir, "unbound.conf", fill(unboundConf,
 		"{dir}", dir, "{host}", host, "{port}", port,
-		"{zone}", dns.Fqdn(c.Zone), "{source}", source, "{bundle}", bundle,
+		"{source}", source, "{bundle}", bundle,
 		"{upstream}", upstream+"@"+upstreamPort))
-	return &Unbound{start(t, dir, addr, "unbound", "-d", "-p", "-c", conf), dns.Fqdn(c.Zone)}
+	return &Unbound{
+		start(t, dir, addr, "unbound", "-d", "-p", "-c", conf), dns.Fqdn(c.Zone),
+		[]string{Path(t, "unbound-control"), "-c", conf, "reload"},
+	}
 }
 
 // Fetch has Unbound fetch the zone from its URL, rather than wait until the SOA's refresh is over.
@@ -89,10 +102,14 @@ server:
 remote-control:
 	control-enable: yes
 	control-interface: "{dir}/control"
-rpz:
-	name: "{zone}"
-	{source}
+{source}
 forward-zone:
 	name: "."
 	forward-addr: {upstream}
+`
+
+const unboundZone = `
+rpz:
+	name: "{zone}"
+	{source}
 `
