@@ -1,7 +1,7 @@
 // Package e2e tests Vaern as its users have it: the programs themselves, run by their command lines, and judged by other
 // people's programs. It has nothing but tests.
 //
-// TestMain builds vaern and vaernd once. A test makes a world, which is an authority in a directory of its own, decides,
+// TestMain builds vaern, vaernd and vaern-pull once. A test makes a world, which is an authority in a directory of its own, decides,
 // compiles, serves, and looks at the outcome with ssh-keygen, sha256sum, dig, kdig, curl and zstd, or through BIND,
 // PowerDNS Recursor and Unbound.
 //

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// programs is the folder that vaern and vaernd were built into.
+// programs is the folder that our programs were built into.
 var programs string
 
 func TestMain(m *testing.M) {
@@ -28,9 +28,11 @@ func buildAndRun(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	programs = dir
-	// vaern as it is shipped. It runs some thousand times here, and the race detector would make each start take a second.
-	if err := build("0", "vaern", "-trimpath"); err != nil {
-		return 1, err
+	// These as they are shipped. They run some thousand times here, and the race detector would make each start take a second.
+	for _, program := range []string{"vaern", "vaern-pull"} {
+		if err := build("0", program, "-trimpath"); err != nil {
+			return 1, err
+		}
 	}
 	// vaernd runs for long and does many things at once: the race detector watches it if it watches this test.
 	if underRace() {

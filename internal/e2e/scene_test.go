@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -40,10 +41,12 @@ type scene struct {
 	now           time.Time
 	keys          *sshsig.AllowedSigners
 	old           blocklist.Serial
-	before, after []string          // what the edition that is published blocks, and what the next shall
-	less          []string          // before without what is withdrawn
-	tree          map[string]string // what every file holds
-	room          string            // where the copies lie
+	before, after []string           // what the edition that is published blocks, and what the next shall
+	less          []string           // before without what is withdrawn
+	tree          map[string]string  // what every file holds
+	room          string             // where the copies lie
+	program       string             // that is run in them; "": vaern
+	prepare       func(*trial) error // what each copy needs besides; nil: nothing
 }
 
 // newScene makes an authority with one edition of a size, where a decision that adds and one that withdraws are in force,
@@ -160,10 +163,14 @@ func (s *scene) copy() (*trial, error) {
 	if out, err := exec.Command("cp", "-a", s.dir+"/.", dir).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("cp: %w: %s", err, out)
 	}
-	return &trial{scene: s, dir: dir}, nil
+	tr := &trial{scene: s, dir: dir}
+	if s.prepare != nil {
+		err = s.prepare(tr)
+	}
+	return tr, err
 }
 
-// run runs vaern in the copy under a plan.
+// run runs the program in the copy under a plan.
 func (tr *trial) run(args []string, plan fault.Plan) (err error) {
 	tr.plan = plan
 	tr.plan.Dir = tr.dir
@@ -191,7 +198,7 @@ func (s *scene) try(args []string, plan fault.Plan) (*trial, error) {
 func (tr *trial) file(name string) string { return filepath.Join(tr.dir, name) }
 
 func (tr *trial) vaernHere(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(context.Background(), filepath.Join(programs, "vaern"), args...)
+	cmd := exec.CommandContext(context.Background(), filepath.Join(programs, cmp.Or(tr.program, "vaern")), args...)
 	cmd.Dir, cmd.Env = tr.dir, tr.environ
 	return cmd
 }
@@ -208,7 +215,7 @@ func (tr *trial) again(args ...string) (result, error) {
 func (tr *trial) done(args ...string) error {
 	r, err := tr.again(args...)
 	if err == nil && r.status != 0 {
-		err = fmt.Errorf("then vaern %s ends with %d: %s%s", strings.Join(args, " "), r.status, r.stdout, r.stderr)
+		err = fmt.Errorf("then %s %s ends with %d: %s%s", cmp.Or(tr.program, "vaern"), strings.Join(args, " "), r.status, r.stdout, r.stderr)
 	}
 	return err
 }

@@ -75,7 +75,7 @@ type result struct {
 func (w *world) command(name string, args ...string) *exec.Cmd {
 	w.t.Helper()
 	path := filepath.Join(programs, name)
-	if name != "vaern" && name != "vaernd" {
+	if !strings.HasPrefix(name, "vaern") {
 		path = peers.Path(w.t, name)
 	}
 	cmd := exec.CommandContext(w.t.Context(), path, args...)

@@ -24,6 +24,13 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("FAULT_PROGRAM") {
 	case "":
 		os.Exit(m.Run())
+	case "group":
+		cmd := exec.Command("sh", "-c", "echo > "+os.Args[1]+"/file")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := cmd.Run(); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
 	case "hang":
 		_ = unix.Pause()
 	}
@@ -204,5 +211,20 @@ func TestDisk(t *testing.T) {
 	}
 	if have := look(false, false); have != "0:content " {
 		t.Errorf("after all is synced: %q", have)
+	}
+}
+
+// A child in a process group of its own, as a program makes of what it may have to kill, is followed too.
+func TestFollowsOtherProcessGroups(t *testing.T) {
+	t.Parallel()
+	dir := Room(t)
+	cmd := exec.Command(os.Args[0], dir)
+	cmd.Env = append(os.Environ(), "FAULT_PROGRAM=group")
+	r, err := Run(cmd, Plan{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Status != 0 || r.Points == 0 {
+		t.Errorf("exit status %d after %d calls", r.Status, r.Points)
 	}
 }
