@@ -317,8 +317,8 @@ func (b *beginning) Write(p []byte) (int, error) {
 func (m *Manifest) Unpack(stored string, r io.Reader) (io.ReadCloser, error) {
 	for _, enc := range encodings {
 		name, ok := strings.CutSuffix(stored, enc.suffix)
-		f, listed := m.File(name)
-		if !ok || !listed {
+		f, text := m.File(name)
+		if _, listed := m.File(stored); !ok || !text || !listed {
 			continue
 		}
 		plain, err := enc.reader(r)

@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,10 +24,11 @@ type stand struct {
 	mu    sync.Mutex
 	due   string              // serial
 	acked map[string][]string // by token: serials
+	away  map[string]bool     // by token: no answer
 }
 
 func (w *world) stand() *stand {
-	s := &stand{dir: w.file("editions/csam"), acked: map[string][]string{}}
+	s := &stand{dir: w.file("editions/csam"), acked: map[string][]string{}, away: map[string]bool{}}
 	s.Server = httptest.NewServer(s)
 	w.t.Cleanup(s.Close)
 	return s
@@ -57,6 +60,10 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	rest := strings.TrimPrefix(r.URL.Path, "/v1/csam/")
+	if s.away[token] {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
 	if r.Method == http.MethodPost {
 		var report struct{ Serial uint32 }
 		if rest != "ack" || json.NewDecoder(r.Body).Decode(&report) != nil {
@@ -209,8 +216,25 @@ func (s *pullScene) judge(tr *trial) (string, error) {
 	return state, s.mended(tr)
 }
 
-// mended lets the program run again, with nothing in its way.
+// goAway says whether a provider gets no answers.
+func (s *stand) goAway(token string, away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away[token] = away
+}
+
+// mended lets the program run again, with nothing in its way. At first the server is away: what was begun is finished all the
+// same, so that all files are of one edition, and the resolver has them.
 func (s *pullScene) mended(tr *trial) error {
+	token := filepath.Base(tr.dir)
+	s.stand.goAway(token, true)
+	if r, err := tr.again("--once"); err != nil || r.status != 1 {
+		return fmt.Errorf("then, while the server is away: exit status %d, %w: %s", r.status, err, r.stderr)
+	}
+	s.stand.goAway(token, false)
+	if have := s.files(tr.dir); !maps.Equal(have, s.was) && !maps.Equal(have, s.shall) {
+		return errors.New("then, while the server is away, the files are not of one edition, or not loaded")
+	}
 	if err := tr.done("--once"); err != nil {
 		return err
 	}
