@@ -126,10 +126,7 @@ func rename(files []swap) error {
 
 // back puts the previous files back and has them read.
 func (c *Client) back(ctx context.Context) error {
-	p := c.record.Pending
-	p.Back = true
-	saved := c.record.save() // a crash from here on goes on backwards
-	for _, f := range p.Files {
+	for _, f := range c.record.Pending.Files {
 		if err := f.restore(); err != nil {
 			return advise(fmt.Errorf("put back the previous %s: %w", f.To, err),
 				"the next run tries again; the copy lies in the state directory")
@@ -140,10 +137,7 @@ func (c *Client) back(ctx context.Context) error {
 		err = fmt.Errorf("the previous files are back, and not reloaded: %w", err)
 	}
 	c.record.Pending = nil
-	if last := c.record.save(); last != nil {
-		err = errors.Join(err, saved, last)
-	}
-	return err
+	return errors.Join(err, c.record.save())
 }
 
 // restore makes a target what it was.
@@ -183,14 +177,12 @@ func (c *Client) finish(ctx context.Context) error {
 	}
 	ctx = context.WithoutCancel(ctx)
 	c.say("edition %v was being installed when the program ended: finishing it", p.Manifest.Serial)
-	if p.Back {
-		return c.back(ctx)
-	}
 	for _, f := range p.Files {
 		if whole, err := f.isThere(); err != nil {
 			return fmt.Errorf("finish installation: %w", err)
 		} else if !whole {
-			return c.back(ctx) // the power was cut; the edition is fetched again
+			// The power was cut, or it was on the way back: then the edition is fetched again.
+			return c.back(ctx)
 		}
 	}
 	return c.carryOut(ctx)

@@ -56,8 +56,6 @@ type installedFile struct {
 type pending struct {
 	Manifest *manifest `json:"manifest"`
 	Files    []swap    `json:"files"`
-	// Back says that the previous files are to be put back.
-	Back bool `json:"back"`
 }
 
 // swap is one target of an installation. Its new file lies at hiddenName until it
