@@ -291,7 +291,7 @@ func TestGuard(t *testing.T) {
 	}
 	p.feed.offer(two)
 	guard("never_block = [\"never\"]\n")
-	refused("never_block refuses edition " + two.Serial.String() + ": line 3 of entries.csv is a protected name")
+	refused("never_block refuses edition " + two.Serial.String() + ": line 3 of its entries is a protected name")
 	refused("never_block")
 	if got := p.feed.reports(); len(got) != 2 || !strings.HasPrefix(got[1], "alarm "+two.Serial.String()+" guard never_block refuses") {
 		t.Errorf("posted %v", got)

@@ -46,7 +46,7 @@ func (c *Client) checkGuard(ctx context.Context, t *texts) error {
 			case before == nil || !before.Covers(row.Target):
 				added++
 				if reason != "" {
-					hits = append(hits, fmt.Sprintf("line %d of %s %s", line, entriesName, reason))
+					hits = append(hits, fmt.Sprintf("line %d of its entries %s", line, reason))
 				}
 			case reason != "":
 				installed++
