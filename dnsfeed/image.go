@@ -211,17 +211,42 @@ func (m *Image) checkTransfer(before *Image) error {
 	if total != m.records {
 		return fmt.Errorf("messages hold %d records, the header says %d", total, m.records)
 	}
-	// AX1: the same SOA opens and closes. It is compressed in different ways,
-	// so of the second the serial and the timers are compared.
+	// AX1: the same SOA opens and closes, compressed in different ways.
 	first, last := m.messages[0][headerLen+m.question():], m.messages[len(m.messages)-1]
 	soa := m.soaRecord()
 	switch {
-	case soas != 2 || servers == 0:
-		return errors.New("not two SOA records, or no NS")
+	case soas != 2 || servers != len(m.config.ns):
+		return errors.New("not two SOA records, or not the NS of the answer")
 	case !strings.HasPrefix(string(first[:min(len(first), len(soa))]), string(soa)):
 		return errors.New("the first record is not the SOA")
 	case w.last != typeSOA || !strings.HasSuffix(string(last), string(soa[len(soa)-soaNumbers:])):
 		return errors.New("the last record is not the SOA")
+	}
+	return m.checkApex(len(soa), w.lastData)
+}
+
+// checkApex checks what the NS behind the first SOA and the names of the last
+// one say, at that place in the last message: the same as the answers, by which
+// two images are held to differ in names only.
+func (m *Image) checkApex(soa, lastData int) error {
+	first, last := m.messages[0], m.messages[len(m.messages)-1]
+	at := headerLen + m.question() + soa
+	for _, want := range m.config.ns {
+		rr, next, ok := readRecord(first, at)
+		if !ok || rr.rrtype != typeNS {
+			return errors.New("no NS behind the SOA")
+		}
+		if name, _, ok := readName(nil, first, rr.data); !ok || string(name) != want {
+			return errors.New("the NS are not those of the answer")
+		}
+		at = next
+	}
+	for _, want := range []string{m.config.ns[0], m.config.hostmaster} {
+		name, next, ok := readName(nil, last, lastData)
+		if !ok || string(name) != want {
+			return errors.New("the last record is not the SOA")
+		}
+		lastData = next
 	}
 	return nil
 }

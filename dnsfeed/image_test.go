@@ -341,6 +341,32 @@ func TestOpenImageRefusesRecords(t *testing.T) {
 	}
 }
 
+// The apex of the transfer is that of the answers, which differences go by.
+func TestOpenImageRefusesAnotherApex(t *testing.T) {
+	m, good := makeImage(t, testZone(), 7, testSet(t, manyNames(3000)...))
+	last := len(m.messages) - 1
+	for what, edit := range map[string]struct {
+		message int
+		of, to  string
+	}{
+		"another name server":   {0, "\x03ns2", "\x03ns3"},
+		"another primary":       {last, "\x03ns1", "\x03ns3"},
+		"another hostmaster":    {last, "\x0ahostmaster", "\x0ahostmastex"},
+		"type of a name server": {0, "\x00\x02\x00\x01", "\x00\x05\x00\x01"},
+	} {
+		data := editMessage(bytes.Clone(good), m, edit.message, func(msg []byte) {
+			at := bytes.LastIndex(msg, []byte(edit.of))
+			if at < 0 {
+				t.Fatalf("%s: not found", what)
+			}
+			copy(msg[at:], edit.to)
+		})
+		if _, err := OpenImage(data, nil); err == nil {
+			t.Errorf("%s: opened", what)
+		}
+	}
+}
+
 // editMessage changes message i of the transfer in place.
 // What is known from the edition before is not read again, and what is not, is:
 // an image of nearly the same messages can not bring in a bad one.

@@ -19,7 +19,8 @@ type walker struct {
 		size   uint8
 		inZone bool
 	}
-	last uint16 // type of the last record
+	last     uint16 // type of the last record
+	lastData int    // where its data starts
 
 	ttl      uint32 // of every record
 	target   string // of every CNAME, on the wire
@@ -54,6 +55,7 @@ func (w *walker) records(msg []byte, questions int) (soa, ns, cname int, err err
 		rrtype := binary.BigEndian.Uint16(msg[next:])
 		w.last = rrtype
 		data := next + fixed
+		w.lastData = data
 		off = data + int(binary.BigEndian.Uint16(msg[next+8:]))
 		apex := int(w.names[owner].size) == len(w.zone)
 		end := data
