@@ -2,6 +2,7 @@
 # demo    the whole chain on this machine, with synthetic data: make demo ARGS=--once
 # test    everything: build, check, and all tests under the race detector, against real DNS servers
 # check   formatting, vet, staticcheck, the house rules
+# fuzz    every fuzz target for FUZZTIME (60s) each: make fuzz FUZZTIME=10m
 # bench   the benchmarks
 # peers   fetch the servers and tools of the tests (Debian packages) into the user's cache, without root
 # fmt     format the code
@@ -12,7 +13,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo devel)
 # The versions of these are in tools.mod, apart from what the programs are made of.
 TOOL := $(GO) tool -modfile=tools.mod
 
-.PHONY: build demo test check bench peers fmt clean
+.PHONY: build demo test check fuzz bench peers fmt clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
@@ -31,6 +32,16 @@ check:
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
 	$(GO) test -count=1 ./internal/housetest
+
+FUZZTIME ?= 60s
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+	  targets=$$($(GO) test -list '^Fuzz' $$pkg) || exit; \
+	  for target in $$(echo "$$targets" | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 0s $$pkg || exit; \
+	  done; \
+	done
 
 bench: build peers
 	$(GO) test -run '^$$' -bench . ./...

@@ -34,7 +34,7 @@ const (
 // full has these tests at the size of the goals, which takes minutes.
 var full = os.Getenv("VAERN_FULL") != ""
 
-// either returns what a test takes in every run, or with VAERN_FULL.
+// size returns what a test takes in every run, or with VAERN_FULL.
 func size[T any](short, long T) T {
 	if full {
 		return long
@@ -60,6 +60,9 @@ func must(err error) {
 		os.Exit(1)
 	}
 }
+
+// ispThree is there besides the other two, who all may have the zone.
+var ispThree = Client{Name: "three", Key: keyOf("isp-three.key.example.", 5), Zones: ispOne.Zones}
 
 // apartConfig is what a server that is apart is told.
 type apartConfig struct {
@@ -96,8 +99,7 @@ func serveApart(config string) error {
 	s := &Server{Log: slog.New(counting{complete: &complete, warnings: &warnings}), Now: time.Now, Limits: c.Limits}
 	two := ispTwo
 	two.Zones = ispOne.Zones
-	three := Client{Name: "three", Key: keyOf("isp-three.key.example.", 5), Zones: ispOne.Zones}
-	access, err := NewAccess([]Client{ispOne, two, three})
+	access, err := NewAccess([]Client{ispOne, two, ispThree})
 	if err != nil {
 		return err
 	}
