@@ -46,7 +46,7 @@ func closed(c net.Conn) bool {
 // A stranger who opens many connections pushes out his own, and nobody who has
 // shown a credential.
 func TestGuestsArePushedOut(t *testing.T) {
-	w := newWorld(t, Options{Limits: Limits{Guests: 3, Conns: 6}})
+	w := newWorld(t, Options{Limits: Limits{Guests: 3, Conns: 6, Request: time.Minute}})
 	member := w.dial()
 	keep := bufio.NewReader(member)
 	get := func() {

@@ -2,7 +2,9 @@ package httpfeed
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -68,6 +70,14 @@ func TestTokenInThePath(t *testing.T) {
 		if status != c.status || status == 200 && strings.HasPrefix(c.rest, "/csam") && !bytes.Equal(body, zone) {
 			t.Errorf("%.60s: status %d, %d octets, want %d", c.rest, status, len(body), c.status)
 		}
+	}
+	// It is gone from the request too, whoever may print that.
+	r := httptest.NewRequest(http.MethodGet, "/v1/t/"+its+"/csam/rpz.zone?x=1", nil)
+	if p, path, ok := credentials(r); len(p.Tokens) != 1 || p.Tokens[0] != its || path != "csam/rpz.zone" || !ok {
+		t.Errorf("taken apart: %q, %v", path, ok)
+	}
+	if text := fmt.Sprintf("%+v %v %q", r, r.URL, r.RequestURI); strings.Contains(text, its) {
+		t.Error("the token is still in the request")
 	}
 	w.server.Close()
 	for name, token := range w.tokens {

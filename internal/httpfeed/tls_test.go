@@ -20,15 +20,16 @@ import (
 	"github.com/vaern/vaern/internal/isp"
 )
 
-// newCertificate makes a self-signed one, long expired: its dates do not count.
-func newCertificate(t testing.TB) tls.Certificate {
+// newCertificate makes a self-signed one that is good until then. Of an ISP's
+// the dates do not count.
+func newCertificate(t testing.TB, until time.Time) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1, 0), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(1), NotBefore: time.Unix(0, 0), NotAfter: until, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -44,7 +45,7 @@ func newCertificate(t testing.TB) tls.Certificate {
 // addCert makes an ISP that is known by a certificate as well.
 func (w *world) addCert(want isp.ISP) tls.Certificate {
 	w.t.Helper()
-	cert := newCertificate(w.t)
+	cert := newCertificate(w.t, time.Unix(1, 0))
 	want.CertSHA256 = isp.Digest(dnsfeed.PinOf(cert.Leaf))
 	_, c, err := isp.Add(w.isps, want, now)
 	if err != nil {
@@ -62,7 +63,7 @@ func (w *world) serveTLS(from uint16) (address string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	cert := newCertificate(w.t)
+	cert := newCertificate(w.t, time.Now().Add(time.Hour)) // else no client would resume
 	server := NewServer(w.feed)
 	server.TLSConfig = TLS(func() *tls.Certificate { return &cert }, from)
 	done := make(chan error, 1)
@@ -114,7 +115,7 @@ func ask(t *testing.T, c *http.Client, method, url, token string) (*http.Respons
 // refused looks alike.
 func TestCertificateAndToken(t *testing.T) {
 	w := newWorld(t, Options{})
-	certs := map[string][]tls.Certificate{"none": nil, "stranger": {newCertificate(t)}}
+	certs := map[string][]tls.Certificate{"none": nil, "stranger": {newCertificate(t, time.Unix(1, 0))}}
 	for _, i := range []isp.ISP{
 		{Name: "cert", Lists: []string{"csam"}},
 		{Name: "cert-other", Lists: []string{"other"}},
