@@ -42,10 +42,11 @@ func newCertificate(t testing.TB, until time.Time) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// addCert makes an ISP that is known by a certificate as well.
-func (w *world) addCert(want isp.ISP) tls.Certificate {
+// addCert makes an ISP that is known by a certificate as well, one long expired
+// unless it is good until another time.
+func (w *world) addCert(want isp.ISP, until ...time.Time) tls.Certificate {
 	w.t.Helper()
-	cert := newCertificate(w.t, time.Unix(1, 0))
+	cert := newCertificate(w.t, append(until, time.Unix(1, 0))[0])
 	want.CertSHA256 = isp.Digest(dnsfeed.PinOf(cert.Leaf))
 	_, c, err := isp.Add(w.isps, want, now)
 	if err != nil {
@@ -215,7 +216,7 @@ func TestHT6OverHTTP2(t *testing.T) {
 func TestRevokedCertificateOnAnOpenConnection(t *testing.T) {
 	for _, two := range []bool{false, true} {
 		w := newWorld(t, Options{})
-		cert := w.addCert(isp.ISP{Name: "cert", Lists: []string{"csam"}})
+		cert := w.addCert(isp.ISP{Name: "cert", Lists: []string{"csam"}}, time.Now().Add(time.Hour)) // one expired is not resumed
 		address := w.serveTLS(tls.VersionTLS13)
 		c := client(t, two, cert)
 		url := "https://" + address + "/v1/csam/MANIFEST"
