@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/vaern/vaern/internal/fault"
@@ -39,7 +40,7 @@ func TestPullCrashTable(t *testing.T) {
 func TestPullFaultTable(t *testing.T) {
 	t.Parallel()
 	s := newPullScene(t)
-	back := 0
+	var back atomic.Int64
 	s.table(pullOnce, s.fails(pullOnce), func(tr *trial) (string, error) {
 		text := tr.stderr
 		switch {
@@ -51,7 +52,7 @@ func TestPullFaultTable(t *testing.T) {
 			return "", fmt.Errorf("exit status %d: %s", tr.status, text)
 		}
 		if strings.Contains(text, "the previous files are back") {
-			back++
+			back.Add(1)
 		}
 		outcome, err := s.judge(tr)
 		if err != nil {
@@ -59,7 +60,7 @@ func TestPullFaultTable(t *testing.T) {
 		}
 		return fmt.Sprintf("exit status %d, %s", tr.status, outcome), nil
 	})
-	if back == 0 {
+	if back.Load() == 0 {
 		t.Error("no fault had the previous files come back")
 	}
 }
