@@ -367,7 +367,6 @@ func TestOpenImageRefusesAnotherApex(t *testing.T) {
 	}
 }
 
-// editMessage changes message i of the transfer in place.
 // What is known from the edition before is not read again, and what is not, is:
 // an image of nearly the same messages can not bring in a bad one.
 func TestOpenImageAfterAnother(t *testing.T) {
@@ -392,6 +391,36 @@ func TestOpenImageAfterAnother(t *testing.T) {
 	}
 }
 
+// A file that was cut short under its mapping takes nothing down: the next image
+// is read without it, and there is no difference from it.
+func TestNextImageWithoutTheOneBefore(t *testing.T) {
+	dir, names := t.TempDir(), manyNames(4000)
+	paths := [2]string{filepath.Join(dir, "before"), filepath.Join(dir, "next")}
+	for i, path := range paths {
+		_, data := makeImage(t, testZone(), blocklist.Serial(7+i), testSet(t, names[i:]...))
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := MapImage(paths[0], nil)
+	if err == nil {
+		err = os.Truncate(paths[0], 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := MapImage(paths[1], before)
+	if err != nil || next.Serial() != 8 {
+		t.Fatalf("the next image: %v", err)
+	}
+	v := NewVersions(next, nil)
+	v.Follow(before)
+	if d, ok := v.since(7, "", 0); !ok || d != nil {
+		t.Errorf("since 7: %v, %v; want the full zone", d, ok)
+	}
+}
+
+// editMessage changes message i of the transfer in place.
 func editMessage(data []byte, m *Image, i int, edit func([]byte)) []byte {
 	at := bytes.Index(data, m.messages[i])
 	edit(data[at : at+len(m.messages[i])])

@@ -105,8 +105,8 @@ const maxDifferences = 16 << 20
 
 // make makes a difference and keeps it, if need be instead of others.
 func (v *Versions) make(have blocklist.Serial, old *Image) *difference {
-	d, err := newDifference(old, v.newest)
-	if err != nil {
+	var d *difference
+	if guarded(func() (err error) { d, err = newDifference(old, v.newest); return err }) != nil {
 		d = nil
 	}
 	v.mu.Lock()

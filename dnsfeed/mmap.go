@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/vaern/vaern/internal/durable"
@@ -19,7 +20,8 @@ import (
 // server; the garbage collector keeps that count already.
 //
 // The file must not be truncated while in use (an edition is written once).
-// A page that cannot be read cuts the transfer that needed it, nothing else.
+// A page that cannot be read cuts the transfer that needed it, or is an error
+// here, and nothing else.
 func MapImage(path string, before *Image) (*Image, error) {
 	f, err := durable.OpenRegular(path)
 	if err != nil {
@@ -38,7 +40,10 @@ func MapImage(path string, before *Image) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map zone image: %w", err)
 	}
-	m, err := OpenImage(data, before)
+	m, err := readMapped(data, before)
+	if errors.Is(err, errFault) && before != nil { // it may be the pages of the one before
+		m, err = readMapped(data, nil)
+	}
 	if err != nil {
 		_ = syscall.Munmap(data)
 		return nil, err
@@ -46,4 +51,28 @@ func MapImage(path string, before *Image) (*Image, error) {
 	runtime.KeepAlive(before) // its messages were looked at
 	runtime.AddCleanup(m, func(data []byte) { _ = syscall.Munmap(data) }, data)
 	return m, nil
+}
+
+// errFault is a page of a mapped file that can not be read: the disk fails, or
+// somebody has truncated the file.
+var errFault = errors.New("a part of the file can not be read")
+
+// guarded turns such a fault, which would end the process, into an error. What
+// the panic says is dropped: it might hold octets of the list.
+func guarded(read func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil {
+			err = errFault
+		}
+	}()
+	return read()
+}
+
+func readMapped(data []byte, before *Image) (m *Image, err error) {
+	err = guarded(func() error {
+		m, err = OpenImage(data, before)
+		return err
+	})
+	return m, err
 }

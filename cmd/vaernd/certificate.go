@@ -2,11 +2,13 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 
 	"github.com/vaern/vaern/cmd/internal/cli"
+	"github.com/vaern/vaern/internal/durable"
 )
 
 // certificate is the server's certificate for one kind of listener. It follows
@@ -32,7 +34,13 @@ func loadCertificate(what string, pair keyPair, log *slog.Logger) (*certificate,
 }
 
 func (k keyPair) load(what string) (*tls.Certificate, error) {
-	loaded, err := tls.LoadX509KeyPair(k.Cert, k.Key)
+	const most = 1 << 20 // octets
+	cert, err := durable.ReadRegular(k.Cert, most)
+	key, keyErr := durable.ReadRegular(k.Key, most)
+	var loaded tls.Certificate
+	if err = errors.Join(err, keyErr); err == nil {
+		loaded, err = tls.X509KeyPair(cert, key)
+	}
 	if err != nil {
 		return nil, cli.Misuse(fmt.Errorf("read %s: %w", what, err), "cert and key are PEM files that belong together")
 	}

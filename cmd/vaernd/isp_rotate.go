@@ -71,5 +71,8 @@ func (o ispRotate) run(name string) error {
 		end = "go on until " + until.Format(time.RFC3339)
 	}
 	head := fmt.Sprintf("ISP %s has new credentials. The old ones %s.", name, end)
+	if cert == (isp.Digest{}) && made.CertSHA256 != (isp.Digest{}) {
+		fmt.Fprintln(o.stderr, "its certificate goes on: give another one with --cert if that is to end too")
+	}
 	return o.show(&made, c, s, head, o.out, o.json)
 }

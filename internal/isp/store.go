@@ -26,6 +26,7 @@ var (
 const (
 	suffix   = ".toml"
 	lockName = ".lock"
+	maxFile  = 1 << 20 // octets of a file
 	dirMode  = 0o700
 	fileMode = 0o600
 )
@@ -132,6 +133,8 @@ func load(dir, name string) (ISP, error) {
 		return ISP{}, err
 	case !info.Mode().IsRegular():
 		return ISP{}, fmt.Errorf("%s: not a file", path)
+	case info.Size() > maxFile:
+		return ISP{}, fmt.Errorf("%s: longer than %d octets", path, maxFile)
 	case info.Mode().Perm()&0o077 != 0:
 		return ISP{}, hinted{fmt.Errorf("%s: open to others, mode %04o", path, info.Mode().Perm()), "chmod 600 " + path}
 	}
