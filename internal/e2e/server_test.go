@@ -30,6 +30,7 @@ type server struct {
 	*world
 	name           string // of its configuration and its log
 	dns, tls, http string // ADDRESS:PORT; tls is that of DNS over TLS, or ""
+	admin          string // ADDRESS:PORT
 	process        *os.Process
 	ended          chan struct{}
 	status         int // once it has ended
@@ -182,12 +183,12 @@ func (s *server) ready() bool {
 	}
 	for line := range strings.Lines(s.read(s.name + ".log")) {
 		var l struct {
-			Msg, HTTP string
-			DNS       []string
-			TLS       []string `json:"dns_tls"`
+			Msg, HTTP, Admin string
+			DNS              []string
+			TLS              []string `json:"dns_tls"`
 		}
 		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "ready" {
-			s.dns, s.http = l.DNS[0], l.HTTP
+			s.dns, s.http, s.admin = l.DNS[0], l.HTTP, l.Admin
 			if len(l.TLS) > 0 {
 				s.tls = l.TLS[0]
 			}
