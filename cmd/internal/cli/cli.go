@@ -30,7 +30,7 @@ EXIT STATUS
   0  done
   1  failed
   2  wrong usage or configuration
-  3  refused: by a guard, for missing approval, or an edition that must not be used
+  3  refused by a guard, for missing approval, or an edition that must not be used
 `
 
 // Error carries the exit status and a hint with an error.
