@@ -289,10 +289,11 @@ func (a *apart) now(how string) (f footprint) {
 
 // backToStart waits until the server takes what it took before anybody came:
 // descriptors without a collection, which would close those that are forgotten.
-// Heap may be a little more: pools, and what is kept of differences.
+// Heap may be somewhat more: what the runtime keeps of goroutines, and garbage
+// that a collection leaves.
 func (a *apart) backToStart() {
 	a.t.Helper()
-	const slack = 2 << 20
+	const slack = 8 << 20
 	var f footprint
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if f = a.now(""); f.Files > a.Files {
