@@ -24,7 +24,7 @@ demo: build peers
 # The race detector needs a C compiler: the machine's, else one beside the peers.
 test: build peers check
 	@if command -v gcc >/dev/null; then cc=gcc; else cc=$$(internal/peers/fetch.sh cc)/bin/gcc || exit; fi; set -x; \
-	CGO_ENABLED=1 CC=$$cc $(GO) test -race -count=1 -timeout 15m ./...
+	CGO_ENABLED=1 CC=$$cc $(GO) test -race -count=1 -timeout 18m ./...
 
 check:
 	@out=$$($(TOOL) gofumpt -l .) || exit; \
