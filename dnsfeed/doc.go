@@ -54,6 +54,13 @@
 // zone and nothing else; whoever hears it asks as above. BIND, Knot, NSD and
 // PowerDNS take it so and sign the answer.
 //
+// [Limits] bound what clients take. Nobody can take all: of connections and
+// transfers a client has at most as many as are left for all others; guests,
+// who have shown no credential yet, push out the oldest of their own network;
+// differences are made for one client after the other; handshakes compute on
+// half of the processors; the kernel holds 256 KiB for who does not read; and of
+// a flood by UDP few are answered.
+//
 // There is one log line for each transfer, with ISP, zone, serial, octets,
 // time and result. No name that was asked, and no name that is listed, is
 // ever in a log or an error.

@@ -132,3 +132,21 @@ func TestTC1_HalfCloseAfterTheRequest(t *testing.T) {
 		}
 	}
 }
+
+// For a client that does not read, the kernel holds some hundred kilobytes and
+// not the megabytes that it would by itself.
+func TestAX5_LittleWaitsInTheKernel(t *testing.T) {
+	ended := make(chan Transfer, 1)
+	ts := startServer(t, func(s *Server) {
+		s.Limits.Stall = 500 * time.Millisecond
+		s.Transferred = func(tr Transfer) { ended <- tr }
+	})
+	ts.publish(large())
+	raw, _ := signed(ask(ispOne.Zones[0], dns.TypeAXFR), signing{key: ispOne.Key})
+	if _, err := ts.dial().Write(frame(raw)); err != nil {
+		t.Fatal(err)
+	}
+	if tr := <-ended; tr.Result != "too slow" || tr.Octets > 3*maxUnsent {
+		t.Errorf("%s after %d octets, want at most %d", tr.Result, tr.Octets, 3*maxUnsent)
+	}
+}

@@ -36,55 +36,25 @@ something is wrong with them). Nothing is changed, and the server is not asked.`
 	return cmd
 }
 
-// finding is one thing that was looked at.
-type finding struct {
-	What string `json:"what"`
-	OK   bool   `json:"ok"`
-	Says string `json:"says"`
-	hint string
-}
-
 func (o check) run() error {
 	s, err := o.load()
 	if err != nil {
 		return err
 	}
-	findings, wrong := s.checkAll(), 0
-	for _, f := range findings {
-		word := "ok     "
-		if !f.OK {
-			wrong++
-			word = "WRONG  "
-		}
-		if !o.json {
-			_, _ = fmt.Fprintf(o.stdout, "%s%s: %s\n", word, f.What, f.Says)
-			if f.hint != "" {
-				_, _ = fmt.Fprintf(o.stdout, "       hint: %s\n", f.hint)
-			}
-		}
-	}
-	if o.json {
-		if err := cli.PrintJSON(o.stdout, findings); err != nil {
-			return err
-		}
-	}
-	if wrong > 0 {
-		return fmt.Errorf("%d of %d checks failed", wrong, len(findings))
-	}
-	return nil
+	return cli.PrintFindings(o.stdout, s.checkAll(), o.json)
 }
 
 // list is the name of the list.
 func (s *settings) list() string { return path.Base(s.url.Path) }
 
-func (s *settings) checkAll() []finding {
-	all := []finding{{What: "configuration", OK: true, Says: "list " + s.list() + ", environment " + s.Environment}}
+func (s *settings) checkAll() []cli.Finding {
+	all := []cli.Finding{{What: "configuration", OK: true, Says: "list " + s.list() + ", environment " + s.Environment}}
 	add := func(what, says string, err error) {
 		if err != nil {
-			all = append(all, finding{what, false, err.Error(), cli.HintOf(err)})
+			all = append(all, cli.Finding{What: what, Says: err.Error(), Hint: cli.HintOf(err)})
 			return
 		}
-		all = append(all, finding{What: what, OK: true, Says: says})
+		all = append(all, cli.Finding{What: what, OK: true, Says: says})
 	}
 	keys, err := blocklist.LoadKeys(s.EditionKeys)
 	if err == nil && len(keys.Keys()) == 0 {

@@ -44,7 +44,7 @@ NAME is 1 to 63 of a-z, 0-9 and -, and is used once: a revoked ISP keeps it.`,
 	cmd.Flags().StringSliceVar(&o.lists, "list", nil, "`LISTS` it may fetch, separated by commas (may be left out if there is one)")
 	cmd.Flags().StringSliceVar(&o.addresses, "address", nil, "`ADDRESSES` or prefixes it asks from (default: any)")
 	cmd.Flags().StringSliceVar(&o.notify, "notify", nil, "`ADDRESS:PORT`s of its secondaries, to be told of new editions (RFC 1996)")
-	cmd.Flags().StringVar(&o.wave, "wave", "", "`WAVE` in which it gets an edition (default: the last)")
+	cmd.Flags().StringVar(&o.wave, "wave", "", "`WAVE` of the ISP, kept for later: editions do not go out in waves yet")
 	cmd.Flags().StringVar(&o.cert, "cert", "", "PEM `FILE` with its client certificate")
 	cmd.Flags().BoolVar(&o.tlsOnly, "tls-only", false, "refuse it on plain DNS")
 	cmd.Flags().StringVar(&o.out, "out", "", outHelp)

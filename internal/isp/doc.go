@@ -62,6 +62,7 @@
 //	who, ok := table.Authenticate(isp.Proof{Tokens: []string{token}}, address, now)
 //
 // A file that can not be read as above makes that one ISP unknown and no
-// other: it is listed in Refused. So a mistake in one file never opens and
-// never closes the door for somebody else.
+// other: it is listed in Refused. So is the later, by name, of two files with
+// one credential: who copies a file to an earlier name puts the original out
+// until the copy is gone.
 package isp
