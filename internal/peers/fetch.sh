@@ -17,13 +17,13 @@ case $group in
   peers)
     packages=(bind9 bind9-utils bind9-dnsutils knot knot-dnsutils knot-dnssecutils nsd unbound pdns-recursor
       pdns-server pdns-backend-sqlite3 sqlite3 dnsmasq-base knot-resolver lua-cqueues python3-dnspython curl wget nghttp2-client nginx-light
-      openssh-client openssl zstd libfaketime)
+      openssh-client openssl zstd libfaketime chromium)
     alone=(prometheus/promtool)
     tools=(named named-checkconf named-checkzone named-compilezone rndc dig delv nsupdate
       knotd knotc kdig kzonecheck nsd nsd-checkconf nsd-checkzone nsd-control
       unbound unbound-checkconf unbound-control pdns_recursor rec_control
       pdns_server pdns_control pdnsutil dnsmasq kresd sqlite3 python3 curl wget h2load nginx openssl
-      ssh-add ssh-agent ssh-keygen zstd promtool)
+      ssh-add ssh-agent ssh-keygen zstd promtool chromium)
     ;;
   cc)
     packages=(gcc libc6-dev)
@@ -127,7 +127,8 @@ if [ "$group" = cc ]; then
   flags="-B$dir/root/usr/lib/$arch -L$dir/root/usr/lib/$arch -idirafter $dir/root/usr/include/$arch -idirafter $dir/root/usr/include"
 fi
 for tool in "${tools[@]}"; do
-  program=$root/usr/bin/$tool
+  program=$root/usr/lib/$tool/$tool # of chromium, the one in bin/ is a script for an installed one
+  [ -x "$program" ] || program=$root/usr/bin/$tool
   [ -x "$program" ] || program=$root/usr/sbin/$tool
   [ -x "$program" ] || program=/usr/bin/$tool # not fetched, since the machine has it: python3
   [ -x "$program" ] || fail "no package has the program $tool"
