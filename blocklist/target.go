@@ -75,6 +75,26 @@ func (t Target) Name() Name {
 	return n
 }
 
+// BlockedBy returns the targets of which any, if it is listed, blocks the name
+// or URL that t is: for a name itself as host and as domain, and each domain
+// above it; for a URL itself, and what blocks its host in the DNS.
+func (t Target) BlockedBy() []Target {
+	var all []Target
+	name := t.sealed
+	if t.Unit == URL {
+		all, name = append(all, t), t.Name().sealed
+		if name.n == 0 {
+			return all
+		}
+	}
+	all = append(all, Target{Host, name}, Target{Domain, name})
+	ancestors(name.Reveal(), func(above string) bool {
+		all = append(all, Target{Domain, seal(above)})
+		return true
+	})
+	return all
+}
+
 // Compare orders targets by unit, then by the octets of the text.
 func (t Target) Compare(o Target) int {
 	return cmp.Or(cmp.Compare(t.Unit, o.Unit), strings.Compare(t.Reveal(), o.Reveal()))
