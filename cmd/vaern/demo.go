@@ -30,11 +30,11 @@ func (a *app) demoCommand() *cobra.Command {
 		Short: "Show the whole chain on this machine, with synthetic names",
 		Long: `Makes an authority with two officers in a temporary directory, decides on some
 hundred names under example and test, compiles, serves one provider over DNS
-and HTTP on loopback, transfers, pulls and verifies with stock tools, withdraws
-a name and shows the effect. Each step shows the command that a person would
-type. Ctrl-C ends it and removes the directory.
+and HTTP on loopback, transfers, pulls and verifies with stock tools and with
+vaern-pull, withdraws a name and shows the effect. Each step shows the command
+that a person would type. Ctrl-C ends it and removes the directory.
 
-It needs vaernd beside vaern, and the tools ssh-keygen, sha256sum, dig, curl
+It needs vaernd and vaern-pull beside vaern, and the tools ssh-keygen, sha256sum, dig, curl
 and zstd; make demo fetches those that are missing.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -56,7 +56,7 @@ func (a *app) demo(ctx context.Context, once bool) error {
 	if err := os.Setenv("PATH", path); err != nil {
 		return err
 	}
-	for _, tool := range []string{"vaernd", "ssh-keygen", "sha256sum", "dig", "curl", "zstd"} {
+	for _, tool := range []string{"vaernd", "vaern-pull", "ssh-keygen", "sha256sum", "dig", "curl", "zstd"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return cli.Fail(fmt.Errorf("demo: there is no %s on this machine", tool), "run make demo, which builds and fetches what is missing")
 		}
@@ -69,7 +69,7 @@ func (a *app) demo(ctx context.Context, once bool) error {
 	d := &demo{app: a, ctx: ctx, dir: dir}
 	defer d.stopServer()
 	for _, step := range []func() error{
-		d.authority, d.decide, d.compile, d.verify, d.serve, d.transfer, d.pull, d.withdraw,
+		d.authority, d.decide, d.compile, d.verify, d.serve, d.transfer, d.pull, d.install, d.withdraw,
 	} {
 		if err := step(); err != nil {
 			if ctx.Err() != nil {
@@ -318,6 +318,7 @@ func (d *demo) readCredentials() error {
 	return errors.Join(
 		os.WriteFile(filepath.Join(d.dir, "nordnet.key"), []byte(key), 0o600),
 		os.WriteFile(filepath.Join(d.dir, "nordnet.header"), []byte("Authorization: Bearer "+c.Token+"\n"), 0o600),
+		os.WriteFile(filepath.Join(d.dir, "nordnet.token"), []byte(c.Token+"\n"), 0o600),
 	)
 }
 
@@ -373,6 +374,30 @@ func (d *demo) pull() error {
 	return d.want("401", "curl -sS -o /dev/null -w '%{http_code}\\n' "+url+"MANIFEST")
 }
 
+func (d *demo) install() error {
+	d.title("The provider's client does that by itself, and installs what its resolver reads.")
+	text := fmt.Sprintf(`url = "http://127.0.0.1:%s/v1/csam"
+edition_keys = "./keys/edition.allowed_signers"
+environment = "demo"
+token_file = "./nordnet.token"
+state = "./pull-state"
+[[install]]
+format = "unbound"
+stop = "192.0.2.99"
+to = "./unbound.conf"
+`, d.http)
+	if err := os.WriteFile(filepath.Join(d.dir, "vaern-pull.toml"), []byte(text), 0o600); err != nil {
+		return err
+	}
+	if err := d.each("cat vaern-pull.toml"); err != nil {
+		return err
+	}
+	if err := d.want("installed", "vaern-pull --once"); err != nil {
+		return err
+	}
+	return d.want("redirect", "grep -F site001 unbound.conf")
+}
+
 func (d *demo) withdraw() error {
 	d.title("One officer withdraws a name. A moment later nobody is served it any more.")
 	if err := d.each(
@@ -402,6 +427,15 @@ func (d *demo) withdraw() error {
 		return err
 	}
 	if err := d.want("570", d.axfr()+" | grep -c CNAME"); err != nil {
+		return err
+	}
+	if err := d.want("installed", "vaern-pull --once"); err != nil {
+		return err
+	}
+	if err := d.want("0", "grep -c -F site001 unbound.conf || true"); err != nil {
+		return err
+	}
+	if err := d.want("E2 (domain) was withdrawn", "vaern explain < gone.txt"); err != nil {
 		return err
 	}
 	return d.each("vaern edition list", "vaernd status", "vaern check")
