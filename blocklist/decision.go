@@ -32,6 +32,7 @@ const decisionMagic = "vaern decision 1"
 //   - E3	domain	old.example
 //     rollback	1795435200
 //     ~ E9	host	www.example
+//     ^ E8	host	back.example
 //     officer add	alice	police	ssh-ed25519 AAAA...
 //     officer revoke	bob	2026-11-23T12:00:00Z
 //     override	growth	D5	<sha256 of the text of D5>
@@ -39,7 +40,7 @@ const decisionMagic = "vaern decision 1"
 //     override	clock	csam	<sha256 that the refusal is bound to>
 //
 // What is suspended (~) is out of force like what is withdrawn (-), and not
-// forgotten. A rollback takes everything out that was added since an edition;
+// forgotten: a later decision can resume it (^). A rollback takes everything out that was added since an edition;
 // because it needs one signature however much that is, it says nothing else:
 // a decision with a rollback line has only ~ lines beside it.
 type Decision struct {
@@ -52,6 +53,7 @@ type Decision struct {
 	Withdraw    []Withdrawal
 	Rollback    Serial // the edition that it leads back to; 0: it is no rollback
 	Suspend     []Withdrawal
+	Resume      []Withdrawal // of suspensions; it puts the entries back in force
 	Officers    []OfficerChange
 	Overrides   []Override
 }
@@ -100,6 +102,7 @@ type Each struct {
 	Withdraw func(Withdrawal) error
 	Rollback func(Serial) error
 	Suspend  func(Withdrawal) error
+	Resume   func(Withdrawal) error
 	Officer  func(OfficerChange) error
 	Override func(Override) error
 }
@@ -128,6 +131,7 @@ func (d *Decision) Bytes() []byte {
 		writeLine(&b, "rollback", d.Rollback.String())
 	}
 	writeWithdrawals(&b, "~ ", d.Suspend)
+	writeWithdrawals(&b, "^ ", d.Resume)
 	for _, o := range d.Officers {
 		if o.Revoke {
 			writeLine(&b, "officer revoke", o.Name, o.Since.UTC().Format(time.RFC3339))
@@ -224,6 +228,7 @@ func ParseDecision(text []byte) (*Decision, error) {
 		Withdraw: func(w Withdrawal) error { body.Withdraw = append(body.Withdraw, w); return nil },
 		Rollback: func(s Serial) error { body.Rollback = s; return nil },
 		Suspend:  func(w Withdrawal) error { body.Suspend = append(body.Suspend, w); return nil },
+		Resume:   func(w Withdrawal) error { body.Resume = append(body.Resume, w); return nil },
 		Officer:  func(o OfficerChange) error { body.Officers = append(body.Officers, o); return nil },
 		Override: func(o Override) error { body.Overrides = append(body.Overrides, o); return nil },
 	})
@@ -231,7 +236,7 @@ func ParseDecision(text []byte) (*Decision, error) {
 		return nil, err
 	}
 	d.Add, d.Withdraw, d.Rollback, d.Suspend = body.Add, body.Withdraw, body.Rollback, body.Suspend
-	d.Officers, d.Overrides = body.Officers, body.Overrides
+	d.Resume, d.Officers, d.Overrides = body.Resume, body.Officers, body.Overrides
 	return d, nil
 }
 
@@ -265,6 +270,7 @@ const (
 	kindWithdraw
 	kindRollback
 	kindSuspend
+	kindResume
 	kindOfficer
 	kindOverride
 )
@@ -327,6 +333,8 @@ func (s *scanner) body(line string) error {
 		kind, err = kindRollback, s.rollback(line)
 	case strings.HasPrefix(line, "~ "):
 		kind, err = kindSuspend, s.takeOut(kindSuspend, line[2:], s.each.Suspend)
+	case strings.HasPrefix(line, "^ "):
+		kind, err = kindResume, s.takeOut(kindResume, line[2:], s.each.Resume)
 	case strings.HasPrefix(line, "officer "):
 		kind, err = kindOfficer, s.officer(line)
 	case strings.HasPrefix(line, "override\t"):
@@ -433,11 +441,11 @@ func cutFields(line string, f []string) bool {
 	return true
 }
 
-// takeOut reads a withdrawal or a suspension.
+// takeOut reads a withdrawal or a suspension, or that one ends.
 func (s *scanner) takeOut(kind int, line string, each func(Withdrawal) error) error {
 	f := strings.Split(line, "\t")
 	if len(f) != 3 {
-		return errors.New("a withdrawal or suspension has not its three fields")
+		return errors.New("a withdrawal, suspension or resumption has not its three fields")
 	}
 	id, err := s.id(kind, f[0])
 	if err != nil {

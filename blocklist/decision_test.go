@@ -30,6 +30,7 @@ func exampleDecision(t testing.TB) *Decision {
 		},
 		Withdraw: []Withdrawal{{3, target(t, "domain old.example")}, {11, target(t, "host www.old.example")}},
 		Suspend:  []Withdrawal{{4, target(t, "domain doubt.example")}, {5, target(t, "url http://doubt.example/")}},
+		Resume:   []Withdrawal{{2, target(t, "domain back.example")}, {6, target(t, "host www.back.example")}},
 		Officers: []OfficerChange{
 			{Name: "alice", Role: Police, Key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"}, {Revoke: true, Name: "bob@police", Since: noon},
 		},
@@ -50,6 +51,8 @@ basis: order 12/2026 of the court
 - E11|host|www.old.example
 ~ E4|domain|doubt.example
 ~ E5|url|http://doubt.example/
+^ E2|domain|back.example
+^ E6|host|www.back.example
 officer add|alice|police|ssh-ed25519 AAAAC3NzaC1lZDI1NTE5
 officer revoke|bob@police|2026-11-23T12:00:00Z
 override|growth|D5|`+strings.Repeat("ab", 32)+"\n", "|", "\t")
@@ -75,6 +78,7 @@ func TestDecisionIsWrittenByID(t *testing.T) {
 	d.Add[0], d.Add[1] = d.Add[1], d.Add[0]
 	d.Withdraw[0], d.Withdraw[1] = d.Withdraw[1], d.Withdraw[0]
 	d.Suspend[0], d.Suspend[1] = d.Suspend[1], d.Suspend[0]
+	d.Resume[0], d.Resume[1] = d.Resume[1], d.Resume[0]
 	if !bytes.Equal(d.Bytes(), want) {
 		t.Error("order of the fields shows in the text")
 	}

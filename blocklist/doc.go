@@ -30,6 +30,7 @@
 //	+ E12	domain	bad.example	malware	source	source_ref	evidence_ref	yes	no	2026-12-31	note
 //	- E3	domain	old.example
 //	~ E9	host	www.example
+//	^ E8	host	back.example
 //	officer add	alice	police	ssh-ed25519 AAAA...
 //	officer revoke	bob	2026-11-23T12:00:00Z
 //	override	growth	D5	<sha256 of the text of D5>
@@ -40,7 +41,8 @@
 // control character. Kinds of lines come in the order above, entries by id,
 // each once, targets in canonical form: a decision has one text, and
 // [ParseDecision] accepts only what [Decision.Bytes] writes. What is suspended
-// (~) is out of force like what is withdrawn (-), and not forgotten. A rollback
+// (~) is out of force like what is withdrawn (-), and not forgotten: it can be
+// resumed (^), which takes the signatures of an addition. A rollback
 // takes out everything added since an edition: its first line is "rollback" and
 // the serial of that, a tab between; and because it needs one signature however
 // much it takes out, all its other lines are ~ lines.

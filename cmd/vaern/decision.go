@@ -40,7 +40,7 @@ type approvalJSON struct {
 
 type entryJSON struct {
 	ID       string   `json:"id"`
-	Change   string   `json:"change"` // add, withdraw or suspend
+	Change   string   `json:"change"` // add, withdraw, suspend or resume
 	Unit     string   `json:"unit"`
 	Target   string   `json:"target"`
 	Category string   `json:"category,omitempty"`
@@ -57,6 +57,7 @@ type decisionJSON struct {
 	Adds      int            `json:"adds"`
 	Withdraws int            `json:"withdraws"`
 	Suspends  int            `json:"suspends"`
+	Resumes   int            `json:"resumes"`
 	Rollback  string         `json:"rollback,omitempty"` // the serial that it leads back to
 	Needs     int            `json:"needs"`
 	Reason    string         `json:"reason,omitempty"`
@@ -75,7 +76,7 @@ func (a *authority) decisionJSON(d *register.Decision) decisionJSON {
 	}
 	j := decisionJSON{
 		ID: d.ID.String(), State: string(d.Status), List: d.List, Basis: d.Basis, Digest: d.Digest, Drafted: d.Drafted,
-		Adds: d.Adds, Withdraws: d.Withdraws, Suspends: d.Suspends, Needs: needs, Reason: d.Reason, Approvals: []approvalJSON{},
+		Adds: d.Adds, Withdraws: d.Withdraws, Suspends: d.Suspends, Resumes: d.Resumes, Needs: needs, Reason: d.Reason, Approvals: []approvalJSON{},
 	}
 	if d.Rollback != 0 {
 		j.Rollback = d.Rollback.String()

@@ -35,7 +35,7 @@ func (a *authority) listDecisions() error {
 	fmt.Fprintln(w, "ID\tLIST\tSTATE\tDRAFTED\tADDS\tTAKES\tSIGNED\tBASIS")
 	for i, j := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d/%d\t%s\n", j.ID, j.List, j.State, j.Drafted.Format(time.DateOnly),
-			j.Adds, j.Withdraws+j.Suspends, a.reg.Decisions[i].Valid(), j.Needs, short(j.Basis, 30))
+			j.Adds+j.Resumes, j.Withdraws+j.Suspends, a.reg.Decisions[i].Valid(), j.Needs, short(j.Basis, 30))
 	}
 	return w.Flush()
 }

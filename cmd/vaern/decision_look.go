@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -134,6 +135,27 @@ func (k *look) add(e blocklist.Entry) []string {
 		return found[1:]
 	}
 	*count++
+	return found
+}
+
+// resume looks at one entry that is to come back, and returns what is to be
+// said of it.
+func (k *look) resume(w blocklist.Withdrawal) []string {
+	found := []string{}
+	suspended := k.reg.Suspended(k.decision.List)
+	if i := slices.IndexFunc(suspended, func(e blocklist.Listed) bool { return e.ID == w.ID }); i >= 0 {
+		k.added = append(k.added, suspended[i])
+	} else if k.decision.Status == register.Draft {
+		found = append(found, "is not suspended any more")
+	}
+	for _, f := range k.policy.CheckTarget(w.Target) {
+		switch {
+		case f.Flag:
+			found = append(found, "flagged: "+f.String())
+		case !k.lets(f.Rule, w.ID.String(), ""):
+			found = append(found, "refused: "+f.String())
+		}
+	}
 	return found
 }
 
@@ -283,6 +305,14 @@ func (a *authority) details(d *register.Decision) (decisionJSON, error) {
 		},
 		Withdraw: take("withdraw"),
 		Suspend:  take("suspend"),
+		Resume: func(w blocklist.Withdrawal) error {
+			row := entryJSON{w.ID.String(), "resume", w.Target.Unit.String(), w.Target.Reveal(), "", []string{}}
+			if k != nil {
+				row.Findings = k.resume(w)
+			}
+			j.Entries = append(j.Entries, row)
+			return nil
+		},
 	})
 	if err != nil {
 		return j, err
@@ -335,6 +365,9 @@ func (j *decisionJSON) summary() string {
 	}
 	if j.Suspends > 0 {
 		parts = append(parts, cli.Plural(j.Suspends, "suspension", "suspensions"))
+	}
+	if j.Resumes > 0 {
+		parts = append(parts, cli.Plural(j.Resumes, "resumption", "resumptions"))
 	}
 	for i, other := range j.Other {
 		if i == maxReasons {

@@ -18,16 +18,17 @@ import (
 
 // draftOptions are the flags of decision new.
 type draftOptions struct {
-	list, add, withdraw, replace, basis string
-	override, overrideFor               string
-	skipInvalid                         bool
-	source                              source.Options
+	list, add, withdraw, suspend, resume string
+	replace, basis                       string
+	override, overrideFor                string
+	skipInvalid                          bool
+	source                               source.Options
 }
 
 func (a *app) decisionNew() *cobra.Command {
 	var o draftOptions
 	c := &cobra.Command{
-		Use:   "new (--add FILE | --withdraw FILE | --override RULE [--for ID])... --basis TEXT",
+		Use:   "new (--add FILE | --withdraw FILE | --suspend FILE | --resume FILE | --override RULE [--for ID])... --basis TEXT",
 		Short: "Draft a decision: a batch of additions and withdrawals",
 		Long: `Reads names and URLs from files and drafts a decision for police officers to
 approve. A draft is never edited: --replace makes a new one and rejects the
@@ -42,6 +43,10 @@ name and everything below it; --unit host makes it exactly that name. A line
 that is no valid entry, or that a guard refuses, is reported with its number,
 and nothing is drafted, unless --skip-invalid leaves it out. A withdrawal may
 also name entries by id: E12.
+
+What is suspended is out of force like what is withdrawn, with as few
+signatures, and can be resumed as it was, which takes those of an addition.
+--suspend and --resume read files as --withdraw does.
 
 An override is a decision like others, and lets something through a rule once
 it is approved: an entry (--for E12) through never-block, public-suffix,
@@ -61,6 +66,8 @@ drafts it again; before, it is listed already.`,
 	f.StringVar(&o.list, "list", "", "`LIST` that is meant, if there are several")
 	f.StringVar(&o.add, "add", "", "add what `FILE` says")
 	f.StringVar(&o.withdraw, "withdraw", "", "take out what `FILE` says")
+	f.StringVar(&o.suspend, "suspend", "", "take out for the time being what `FILE` says")
+	f.StringVar(&o.resume, "resume", "", "put back what is suspended and what `FILE` says")
 	f.StringVar(&o.replace, "replace", "", "reject the draft `ID` and draft this instead")
 	f.StringVar(&o.override, "override", "", "let something through `RULE`, or RULE,RULE")
 	f.StringVar(&o.overrideFor, "for", "", "what the override is for: `ID` of an entry or a decision, or a list")
@@ -71,7 +78,7 @@ drafts it again; before, it is listed already.`,
 	f.StringVar(&o.source.Unit, "unit", "", "domain or host, for lines that do not say it")
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("basis")
-	c.MarkFlagsOneRequired("add", "withdraw", "override")
+	c.MarkFlagsOneRequired("add", "withdraw", "suspend", "resume", "override")
 	return c
 }
 
@@ -103,6 +110,8 @@ type draftJSON struct {
 	Renewed    int     `json:"renewed"`
 	Overridden int     `json:"overridden"`
 	Withdrawn  int     `json:"withdrawn"`
+	Suspended  int     `json:"suspended"`
+	Resumed    int     `json:"resumed"`
 }
 
 func (a *authority) newDecision(o draftOptions) error {
@@ -137,7 +146,7 @@ func (a *authority) newDecision(o draftOptions) error {
 		return err
 	}
 	end := progress.Begin(a.err, "reading")
-	err = errors.Join(d.add(), d.withdraw(), d.override())
+	err = errors.Join(d.add(), d.takesOut(), d.override())
 	end()
 	if err != nil {
 		return err
@@ -181,7 +190,7 @@ func (d *draft) complete() error {
 			"mend the lines, or leave them out with --skip-invalid")
 	case len(d.decision.Add) > 0 && d.policy.unprotected != "" && !d.unprotectedAllowed():
 		return cli.Refuse(fmt.Errorf("no draft: %s: %s", blocklist.RuleNeverBlockSet, d.policy.unprotected), "mend the never-block files first")
-	case len(d.decision.Add)+len(d.decision.Withdraw)+len(d.decision.Overrides) == 0:
+	case len(d.decision.Add)+len(d.decision.Withdraw)+len(d.decision.Suspend)+len(d.decision.Resume)+len(d.decision.Overrides) == 0:
 		return cli.Refuse(fmt.Errorf("no draft: %s: nothing to decide: %d invalid, %d refused, %d listed already",
 			blocklist.RuleEmpty, d.rejected, d.refused, d.existing), "")
 	}
@@ -284,21 +293,31 @@ func (d *draft) refuses(line source.Line) bool {
 	return false
 }
 
-// withdraw takes in the withdrawals: every entry in force that a line means.
-// A bare name means it in any unit of DNS, so that nobody has to guess in
-// which it was listed.
-func (d *draft) withdraw() error {
-	if d.options.withdraw == "" {
+// takesOut takes in what is withdrawn and suspended, and what comes back from
+// suspension. An entry is taken out in one way only.
+func (d *draft) takesOut() error {
+	taken := map[blocklist.EntryID]bool{}
+	return errors.Join(
+		d.existingIn(d.options.withdraw, d.inForce, "in force", taken, &d.decision.Withdraw),
+		d.existingIn(d.options.suspend, d.inForce, "in force", taken, &d.decision.Suspend),
+		d.existingIn(d.options.resume, d.reg.Suspended(d.list.Name), "suspended", taken, &d.decision.Resume),
+	)
+}
+
+// existingIn takes in every entry of those that a line of a file means. A bare
+// name means it in any unit of DNS, so that nobody has to guess in which it was
+// listed.
+func (d *draft) existingIn(path string, among []blocklist.Listed, state string, taken map[blocklist.EntryID]bool, into *[]blocklist.Withdrawal) error {
+	if path == "" {
 		return nil
 	}
 	ids := map[blocklist.EntryID]blocklist.Listed{}
 	targets := map[string][]blocklist.Listed{}
-	for _, e := range d.inForce {
+	for _, e := range among {
 		ids[e.ID] = e
 		targets[e.Target.RevealKey()] = append(targets[e.Target.RevealKey()], e)
 	}
-	taken := map[blocklist.EntryID]bool{}
-	return d.read(d.options.withdraw, func(line source.Line) {
+	return d.read(path, func(line source.Line) {
 		var found []blocklist.Listed
 		if e, ok := ids[line.ID]; ok {
 			found = append(found, e)
@@ -313,7 +332,7 @@ func (d *draft) withdraw() error {
 		}
 		if len(found) == 0 {
 			d.rejected++
-			d.report(d.options.withdraw, line, errors.New("not-listed: there is no such entry in force"))
+			d.report(path, line, fmt.Errorf("not-listed: there is no such entry %s", state))
 		}
 		for _, e := range found {
 			if taken[e.ID] {
@@ -321,7 +340,7 @@ func (d *draft) withdraw() error {
 				continue
 			}
 			taken[e.ID] = true
-			d.decision.Withdraw = append(d.decision.Withdraw, blocklist.Withdrawal{ID: e.ID, Target: e.Target})
+			*into = append(*into, blocklist.Withdrawal{ID: e.ID, Target: e.Target})
 		}
 	})
 }
@@ -329,7 +348,8 @@ func (d *draft) withdraw() error {
 // print tells what became of the lines; made is nil if nothing was drafted.
 func (d *draft) print(made *register.Decision) error {
 	j := draftJSON{
-		Accepted: len(d.decision.Add), Withdrawn: len(d.decision.Withdraw), Rejected: d.rejected, Refused: d.refused,
+		Accepted: len(d.decision.Add), Withdrawn: len(d.decision.Withdraw),
+		Suspended: len(d.decision.Suspend), Resumed: len(d.decision.Resume), Rejected: d.rejected, Refused: d.refused,
 		Existing: d.existing, Duplicates: d.duplicates, Flagged: d.flagged, Renewed: d.renewed,
 		Overridden: len(d.exceptions) + len(d.decision.Overrides),
 	}
@@ -347,7 +367,7 @@ func (d *draft) print(made *register.Decision) error {
 	for _, m := range []struct {
 		n    int
 		what string
-	}{{d.flagged, "flagged"}, {d.renewed, "renewed"}, {j.Overridden, "overridden"}} {
+	}{{j.Suspended, "to suspend"}, {j.Resumed, "to resume"}, {d.flagged, "flagged"}, {d.renewed, "renewed"}, {j.Overridden, "overridden"}} {
 		if m.n > 0 {
 			more += fmt.Sprintf(", %d %s", m.n, m.what)
 		}

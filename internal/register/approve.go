@@ -168,6 +168,9 @@ func (s *State) take(d *Decision, r record) error {
 		s.grant(d)
 	}
 	l.withdraw(d.withdrawn)
+	if d.Status != Void {
+		l.resume(d.resumed)
+	}
 	for _, e := range l.suspend(d.suspended) {
 		s.Decisions[e.Decision-1].spent = r.seq
 	}

@@ -46,7 +46,7 @@
 //
 // Who left stays known: withdrawn, expired or void by its target
 // ([State.Former]), suspended as a whole ([State.Suspended]), so that a later
-// decision can resume it. An override counts while its decision is in force and
+// decision can resume it as it was. An override counts while its decision is in force and
 // what it is bound to is what it was; see [State.Overridden].
 //
 // A Register is used by one goroutine. Several processes may use the same

@@ -46,11 +46,11 @@ type person struct {
 func (p person) at(t time.Time) bool { return !t.Before(p.from) && (p.to.IsZero() || t.Before(p.to)) }
 
 func onlyRevokes(d blocklist.Decision) bool {
-	return len(d.Add)+len(d.Withdraw)+len(d.Suspend) == 0 && !slices.ContainsFunc(d.Officers, func(o blocklist.OfficerChange) bool { return !o.Revoke })
+	return len(d.Add)+len(d.Withdraw)+len(d.Suspend)+len(d.Resume) == 0 && !slices.ContainsFunc(d.Officers, func(o blocklist.OfficerChange) bool { return !o.Revoke })
 }
 
 func quorumOf(d blocklist.Decision) int {
-	if len(d.Add) > 0 || slices.ContainsFunc(d.Officers, func(o blocklist.OfficerChange) bool { return !o.Revoke }) {
+	if len(d.Add)+len(d.Resume) > 0 || slices.ContainsFunc(d.Officers, func(o blocklist.OfficerChange) bool { return !o.Revoke }) {
 		return 2
 	}
 	return 1
@@ -116,6 +116,12 @@ func (m *model) approve(a act, since map[string]time.Time) (again bool) {
 	for _, w := range d.Withdraw { // taken away stays away, whoever signed it
 		delete(m.forced, w.ID)
 		delete(m.out, w.ID)
+	}
+	for _, w := range d.Resume {
+		if name, ok := m.out[w.ID]; ok && valid {
+			m.forced[w.ID] = name
+			delete(m.out, w.ID)
+		}
 	}
 	for _, w := range d.Suspend {
 		if name, ok := m.forced[w.ID]; ok {
@@ -221,7 +227,7 @@ func TestStateEqualsTheModel(t *testing.T) {
 			m := compute(acts, founders)
 			now := w.moment()
 			d, name := blocklist.Decision{List: "csam", Basis: "x"}, rapid.SampledFrom(names).Draw(rt, "name")
-			what := rapid.SampledFrom([]string{"add", "add", "withdraw", "suspend", "rollback", "expire", "hire", "revoke", "approve", "approve", "approve", "approve", "reject"}).Draw(rt, "what")
+			what := rapid.SampledFrom([]string{"add", "add", "withdraw", "suspend", "resume", "resume", "rollback", "expire", "hire", "revoke", "approve", "approve", "approve", "approve", "reject"}).Draw(rt, "what")
 			open := slices.Index(m.status, Draft)
 			switch what {
 			case "add":
@@ -233,6 +239,10 @@ func TestStateEqualsTheModel(t *testing.T) {
 			case "suspend":
 				for id, target := range m.forced {
 					d.Suspend = []blocklist.Withdrawal{{ID: id, Target: entry(t, target).Target}}
+				}
+			case "resume":
+				for id, target := range m.out {
+					d.Resume = []blocklist.Withdrawal{{ID: id, Target: entry(t, target).Target}}
 				}
 			case "rollback":
 				for _, e := range w.InForce("csam") {
@@ -300,7 +310,7 @@ func TestStateEqualsTheModel(t *testing.T) {
 					acts = append(acts, act{at: now, kind: "approve", decision: open, officer: name, key: key, took: len(m.signers[open])+1 >= quorumOf(text)})
 				}
 			}
-			if len(d.Add)+len(d.Withdraw)+len(d.Suspend)+len(d.Officers) > 0 {
+			if len(d.Add)+len(d.Withdraw)+len(d.Suspend)+len(d.Resume)+len(d.Officers) > 0 {
 				d.Add = slices.Clone(d.Add)
 				if _, err := w.NewDraft(d, 0); err != nil {
 					rt.Fatal(err)

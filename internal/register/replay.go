@@ -164,6 +164,13 @@ func (s *State) draft(r record) error {
 			d.suspended = append(d.suspended, w)
 			return nil
 		},
+		Resume: func(w blocklist.Withdrawal) error {
+			if w.ID >= s.nextEntry {
+				return errors.New("a resumption is of an entry that does not exist")
+			}
+			d.resumed = append(d.resumed, w)
+			return nil
+		},
 		Officer:  func(o blocklist.OfficerChange) error { d.Officers = append(d.Officers, o); return nil },
 		Override: func(o blocklist.Override) error { d.Overrides = append(d.Overrides, o); return nil },
 	})
@@ -179,7 +186,7 @@ func (s *State) draft(r record) error {
 		return errors.New("decision has not the next id")
 	}
 	d.ID, d.List, d.Basis = head.ID, head.List, head.Basis
-	d.Adds, d.Withdraws, d.Suspends = len(d.added), len(d.withdrawn), len(d.suspended)
+	d.Adds, d.Withdraws, d.Suspends, d.Resumes = len(d.added), len(d.withdrawn), len(d.suspended), len(d.resumed)
 	s.Decisions = append(s.Decisions, d)
 	return nil
 }

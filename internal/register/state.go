@@ -37,6 +37,7 @@ type Decision struct {
 	Adds      int
 	Withdraws int
 	Suspends  int
+	Resumes   int
 	Rollback  blocklist.Serial // the edition that it leads back to; zero: it is no rollback
 	Officers  []blocklist.OfficerChange
 	Overrides []blocklist.Override
@@ -49,11 +50,14 @@ type Decision struct {
 	added     []blocklist.Listed
 	withdrawn []blocklist.Withdrawal
 	suspended []blocklist.Withdrawal
+	resumed   []blocklist.Withdrawal
 	hashed    *sshsig.Hashed // the text, for the approvals of a draft
 }
 
 // forget lets go of what waited for the approval.
-func (d *Decision) forget() { d.added, d.withdrawn, d.suspended, d.hashed = nil, nil, nil, nil }
+func (d *Decision) forget() {
+	d.added, d.withdrawn, d.suspended, d.resumed, d.hashed = nil, nil, nil, nil, nil
+}
 
 // AddsAnything says whether the decision needs the quorum for additions:
 // whatever is not only taking away.
@@ -63,7 +67,7 @@ func (d *Decision) AddsAnything() bool {
 			return true
 		}
 	}
-	return d.Adds > 0 || len(d.Overrides) > 0
+	return d.Adds+d.Resumes > 0 || len(d.Overrides) > 0
 }
 
 // onlyRevokes is true of decisions that can not become void: taking a key
@@ -159,11 +163,16 @@ func (s *State) InForce(name string) []blocklist.Listed {
 		return nil
 	}
 	l.settle()
+	l.sweep()
+	return l.entries
+}
+
+// sweep removes what was taken out.
+func (l *list) sweep() {
 	if l.out > 0 {
 		l.entries = slices.DeleteFunc(l.entries, isOut)
 		l.out = 0
 	}
-	return l.entries
 }
 
 // WasListed says whether a decision once listed a target that is not in force
@@ -244,6 +253,24 @@ func (l *list) suspend(out []blocklist.Withdrawal) []blocklist.Listed {
 		slices.SortFunc(l.suspended, byID)
 	}
 	return taken
+}
+
+// resume puts suspended entries back in force as they were. One that was
+// withdrawn meanwhile, or stands beside another target than its own, is passed
+// over.
+func (l *list) resume(back []blocklist.Withdrawal) {
+	var again []blocklist.Listed
+	for _, w := range back {
+		i, ok := place(l.suspended, w.ID)
+		if ok && l.suspended[i].Target.RevealKey() == w.Target.RevealKey() {
+			again = append(again, l.suspended[i])
+			l.suspended = slices.Delete(l.suspended, i, i+1)
+		}
+	}
+	if len(again) > 0 {
+		l.sweep() // what they were until they were suspended still lies there
+		l.add(again)
+	}
 }
 
 // takeOut takes entries out of force and returns them as they were.

@@ -214,3 +214,78 @@ func TestRollbackWithAnythingElseIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func (w *world) resuming(ids ...blocklist.EntryID) blocklist.Decision {
+	w.t.Helper()
+	d := blocklist.Decision{List: "csam", Basis: "checked"}
+	for _, e := range w.Suspended("csam") {
+		if slices.Contains(ids, e.ID) {
+			d.Resume = append(d.Resume, blocklist.Withdrawal{ID: e.ID, Target: e.Target})
+		}
+	}
+	return d
+}
+
+// What is resumed is what it was: the entry, its decision, its time. It takes
+// the signatures of an addition.
+func TestResumed(t *testing.T) {
+	w := founded(t, "production")
+	w.decide(w.adding("a.example", "b.example", "c.example"), "anna", "bo")
+	before := slices.Clone(w.InForce("csam"))
+	w.decide(w.suspending(1, 2), "anna")
+	id := w.draft(w.resuming(2, 1))
+	if d, _ := w.Decision(id); d.Resumes != 2 || !d.AddsAnything() {
+		t.Errorf("%+v", d)
+	}
+	w.approve(id, "anna")
+	w.status(id, Draft) // one is not enough to put back
+	w.listed("c.example")
+	w.approve(id, "bo")
+	w.listed("a.example", "b.example", "c.example")
+	w.suspended()
+	same := func(a, b blocklist.Listed) bool {
+		return a.ID == b.ID && a.Decision == b.Decision && a.Category == b.Category && a.Target.RevealKey() == b.Target.RevealKey()
+	}
+	if !slices.EqualFunc(w.InForce("csam"), before, same) {
+		t.Error("an entry is not what it was")
+	}
+	if w.WasListed("csam", before[0].Target) {
+		t.Error("is known as one that left")
+	}
+
+	// Again and again, and by two decisions.
+	w.decide(w.suspending(1, 3), "anna")
+	back := w.resuming(1, 3)
+	first, second := w.draft(back), w.draft(back)
+	w.approve(first, "anna")
+	w.approve(first, "bo")
+	w.listed("a.example", "b.example", "c.example")
+	w.approve(second, "anna")
+	w.approve(second, "bo")
+	w.listed("a.example", "b.example", "c.example") // once each
+	w.decide(w.suspending(1), "anna")
+	w.listed("b.example", "c.example")
+	w.suspended(1)
+
+	// An entry that never was suspended, or with another's name, is passed over.
+	d := w.resuming(1)
+	d.Resume[0].ID = 2
+	w.decide(d, "anna", "bo")
+	w.listed("b.example", "c.example")
+	w.suspended(1)
+}
+
+// A resumption whose quorum became void puts nothing back, and a suspension
+// whose key was revoked stays.
+func TestVoidResumption(t *testing.T) {
+	w := crowd(t)
+	w.decide(w.adding("a.example", "b.example"), "anna", "bo")
+	w.decide(w.suspending(1), "anna")
+	stolen := w.tick(time.Minute)
+	w.decide(w.resuming(1), "anna", "carl")
+	w.listed("a.example", "b.example")
+	w.tick(time.Minute)
+	w.decide(revoking("carl", stolen), "bo")
+	w.listed("b.example")
+	w.suspended(1)
+}
