@@ -57,7 +57,10 @@ func bearer(fields []string) string {
 
 // remote returns the address of the peer. There is no header to override it:
 // address limits and a proxy in front do not go together.
-func remote(r *http.Request) netip.Addr {
-	a, _ := netip.ParseAddrPort(r.RemoteAddr)
+func remote(r *http.Request) netip.Addr { return address(r.RemoteAddr) }
+
+// address takes the address out of ADDRESS:PORT.
+func address(text string) netip.Addr {
+	a, _ := netip.ParseAddrPort(text)
 	return a.Addr().Unmap()
 }

@@ -51,6 +51,7 @@ type Handler struct {
 	quota   quota
 	lobby   lobby
 	changes *changesCache
+	reports turns
 	begun   begun
 }
 
@@ -59,7 +60,7 @@ func New(opt Options) *Handler {
 	if opt.Clock == nil {
 		opt.Clock = opt.Now
 	}
-	h := &Handler{opt: opt, quota: newQuota(opt.Limits.answers(), opt.Limits.ispAnswers()), changes: newChangesCache()}
+	h := &Handler{opt: opt, changes: newChangesCache()}
 	h.Set(&View{ISPs: &isp.Table{}})
 	return h
 }
@@ -168,7 +169,7 @@ func (h *Handler) answer(q *request) {
 		busy(q.w, "too many connections\n")
 		return
 	}
-	release, ok := h.quota.take(q.isp.Name)
+	release, ok := h.quota.take(q.isp.Name, h.opt.Limits)
 	if !ok {
 		busy(q.w, "too many requests at a time\n")
 		return

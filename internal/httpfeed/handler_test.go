@@ -395,7 +395,7 @@ func (w *world) begin(path string) net.Conn {
 }
 
 func TestStalledClientIsDroppedAndSlowOneIsNot(t *testing.T) {
-	w := newWorld(t, Options{Limits: Limits{Stall: 300 * time.Millisecond, ISPAnswers: 1}})
+	w := newWorld(t, Options{Limits: Limits{Stall: 300 * time.Millisecond, Answers: 2}})
 	w.lists = map[string]*List{"csam": NewList(w.csam.publish(40_000, "big"))}
 	w.set()
 	stalled := w.begin("/v1/csam/domains.txt")

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +87,7 @@ func TestGuestsArePushedOut(t *testing.T) {
 
 // One ISP's connections leave room for the others'.
 func TestConnectionsOfOneISP(t *testing.T) {
-	w := newWorld(t, Options{Limits: Limits{ISPConns: 2, Conns: 4}})
+	w := newWorld(t, Options{Limits: Limits{Conns: 4}})
 	open := func(isp string) (status string, c net.Conn) {
 		t.Helper()
 		c = w.dial()
@@ -193,4 +195,98 @@ func TestStreamsAreBounded(t *testing.T) {
 		t.Errorf("6 streams, 2 in a connection: %d connections", all)
 	}
 	eventually(t, "all streams are cut", func() bool { return strings.Count(w.log.String(), `"complete":false`) == 6 })
+}
+
+// HTTP/2: the server reads a frame whole before it looks at it, so a stranger must
+// not send long ones.
+func TestFramesAreShort(t *testing.T) {
+	w := newWorld(t, Options{})
+	c, err := tls.Dial("tcp", w.serveTLS(tls.VersionTLS13), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) //nolint:gosec,noctx // a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	settings := []byte{0, 0, 0, 4, 0, 0, 0, 0, 0} // RFC 9113, section 6.5
+	long := []byte{0, 0x40, 1, 0, 0, 0, 0, 0, 1}  // DATA of 16,385 octets, of which none come
+	if _, err := c.Write(slices.Concat([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), settings, long)); err != nil {
+		t.Fatal(err)
+	}
+	const goAway, frameSizeError = 7, 6
+	for {
+		var head [9]byte
+		if _, err := io.ReadFull(c, head[:]); err != nil {
+			t.Fatalf("the server waits for the frame: %v", err)
+		}
+		payload := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
+		if _, err := io.ReadFull(c, payload); err != nil {
+			t.Fatal(err)
+		}
+		if head[3] == goAway {
+			if payload[7] != frameSizeError {
+				t.Errorf("error %d", payload[7])
+			}
+			return
+		}
+	}
+}
+
+// However many ISPs take all answers and connections they can get, the next one
+// has some.
+func TestEachISPLeavesRoom(t *testing.T) {
+	q, l, limits := &quota{}, &lobby{}, Limits{Answers: 100, Conns: 100}
+	for i := range 5 {
+		name, answers, conns := fmt.Sprint("greedy ", i), 0, 0
+		for ; ; answers++ {
+			if _, ok := q.take(name, limits); !ok {
+				break
+			}
+		}
+		for ; ; conns++ {
+			c := &conn{Conn: nobody{}, lobby: l}
+			if !l.enter(c, limits) {
+				t.Fatalf("no room for a guest beside %d greedy ISPs", i)
+			}
+			if !l.promote(c, name, limits) {
+				l.leave(c)
+				break
+			}
+		}
+		if answers == 0 || conns == 0 {
+			t.Errorf("ISP %d has %d answers, %d connections", i, answers, conns)
+		}
+	}
+}
+
+// nobody is a connection that only closes.
+type nobody struct{ net.Conn }
+
+func (nobody) Close() error { return nil }
+
+// Who floods pushes out his own, and who comes from elsewhere stays.
+func TestGuestsPushOutTheirOwn(t *testing.T) {
+	l, limits := &lobby{}, Limits{Guests: 3}
+	come := func(from string) *conn {
+		c := &conn{Conn: nobody{}, lobby: l, network: networkOf(netip.MustParseAddr(from))}
+		if !l.enter(c, limits) {
+			t.Fatal("no room for a guest")
+		}
+		return c
+	}
+	first := come("192.0.2.1")
+	for i := range 10 {
+		come(fmt.Sprint("2001:db8::", i))
+	}
+	if first.gone || l.guests.Len() != 3 {
+		t.Errorf("%d guests, the first is gone: %v", l.guests.Len(), first.gone)
+	}
+	if come("198.51.100.1"); !first.gone {
+		t.Error("the oldest did not make room for one from elsewhere")
+	}
+	for l.guests.Len() > 0 {
+		l.leave(l.guests.Front().Value.(*conn))
+	}
+	if len(l.near) != 0 || l.conns != 0 {
+		t.Errorf("left over: %v", l.near)
+	}
 }

@@ -5,27 +5,34 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/netip"
 	"sync"
 )
 
 // lobby knows all connections. Those that have not sent a request with a valid
-// credential are guests and wait in a queue of limited length: whoever floods
-// the server with connections pushes out the oldest, mostly its own, and a
-// client that asks as soon as it is connected gets through.
+// credential are guests and wait in a queue of limited length: if it is full,
+// whoever comes pushes out the oldest of its own network, or the oldest of all
+// if it is the first from there. So who floods the server with connections pushes
+// out its own, and a client that asks as soon as it is connected gets through
+// even if it is among them.
 type lobby struct {
 	mu     sync.Mutex
 	conns  int
-	guests list.List      // of *conn, the oldest first
-	isps   map[string]int // connections by ISP
+	guests list.List                   // of *conn, the oldest first
+	near   map[netip.Prefix]*list.List // the same by network
+	isps   map[string]int              // connections by ISP
+	taken  int                         // by all of those
 }
 
 // conn is one connection. What is of the lobby is guarded by it.
 type conn struct {
 	net.Conn
-	lobby *lobby
-	place *list.Element // among the guests, or nil
-	isp   string        // whose it is, once it has shown a credential
-	gone  bool
+	lobby   *lobby
+	network netip.Prefix
+	place   *list.Element // among the guests, or nil
+	seat    *list.Element // among those of its network, or nil
+	isp     string        // whose it is, once it has shown a credential
+	gone    bool
 }
 
 // Close closes the connection and leaves the lobby.
@@ -47,7 +54,7 @@ func (d *doorway) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{Conn: nc, lobby: d.lobby}
+		c := &conn{Conn: nc, lobby: d.lobby, network: networkOf(address(nc.RemoteAddr().String()))}
 		if d.lobby.enter(c, d.limits) {
 			return c, nil
 		}
@@ -60,7 +67,11 @@ func (l *lobby) enter(c *conn, limits Limits) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.guests.Len() >= limits.guests() || l.conns >= limits.conns() && l.guests.Len() > 0 {
-		oldest, _ := l.guests.Front().Value.(*conn)
+		queue := l.near[c.network]
+		if queue == nil {
+			queue = &l.guests
+		}
+		oldest, _ := queue.Front().Value.(*conn)
 		l.remove(oldest)
 		_ = oldest.Conn.Close() // wakes its goroutine, which ends
 	}
@@ -68,13 +79,31 @@ func (l *lobby) enter(c *conn, limits Limits) bool {
 		return false
 	}
 	l.conns++
-	c.place = l.guests.PushBack(c)
+	if l.near == nil {
+		l.near = make(map[netip.Prefix]*list.List)
+	}
+	if l.near[c.network] == nil {
+		l.near[c.network] = list.New()
+	}
+	c.place, c.seat = l.guests.PushBack(c), l.near[c.network].PushBack(c)
 	return true
 }
 
+// networkOf is what is most likely one person's: an address of IPv4, or a
+// network of 64 bits of IPv6, in which everybody has as many as they like.
+func networkOf(a netip.Addr) netip.Prefix {
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	network, _ := a.Prefix(bits) // fails without an address: none is one network
+	return network
+}
+
 // promote makes a guest an ISP's connection, which nobody pushes out. It says no
-// to an ISP that has its share already: no ISP can shut out the others. One that
-// was promoted stays so; a nil is not from this lobby, and may stay.
+// to an ISP that has its share already: no ISP, and no number of them, can shut
+// out the others. One that was promoted stays so; a nil is not from this lobby,
+// and may stay.
 func (l *lobby) promote(c *conn, isp string, limits Limits) bool {
 	if c == nil {
 		return true
@@ -84,17 +113,30 @@ func (l *lobby) promote(c *conn, isp string, limits Limits) bool {
 	switch {
 	case c.isp != "":
 		return true
-	case c.gone || l.isps[isp] >= limits.ispConns(): // pushed out meanwhile, or one too many
+	case c.gone || l.isps[isp] >= share(limits.conns(), l.taken): // pushed out meanwhile, or one too many
 		return false
 	}
 	if l.isps == nil {
 		l.isps = make(map[string]int)
 	}
 	l.isps[isp]++
+	l.taken++
 	c.isp = isp
-	l.guests.Remove(c.place)
-	c.place = nil
+	l.stand(c)
 	return true
+}
+
+// stand takes a guest out of the queues.
+func (l *lobby) stand(c *conn) {
+	if c.place == nil {
+		return
+	}
+	l.guests.Remove(c.place)
+	queue := l.near[c.network]
+	if queue.Remove(c.seat); queue.Len() == 0 {
+		delete(l.near, c.network)
+	}
+	c.place, c.seat = nil, nil
 }
 
 func (l *lobby) leave(c *conn) {
@@ -110,14 +152,12 @@ func (l *lobby) remove(c *conn) {
 	c.gone = true
 	l.conns--
 	if c.isp != "" {
+		l.taken--
 		if l.isps[c.isp]--; l.isps[c.isp] == 0 {
 			delete(l.isps, c.isp)
 		}
 	}
-	if c.place != nil {
-		l.guests.Remove(c.place)
-		c.place = nil
-	}
+	l.stand(c)
 }
 
 // count returns how many connections there are, and how many of them are guests.

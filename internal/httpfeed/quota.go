@@ -2,27 +2,24 @@ package httpfeed
 
 import "sync"
 
-// quota bounds how many answers are under way, for all and for each ISP, so that
-// one ISP's runaway script leaves room for the others. Only authenticated
+// quota counts the answers under way, of each ISP and of all. Only authenticated
 // requests take part: strangers can not use it up.
 type quota struct {
-	mu      sync.Mutex
-	all     int
-	perISP  map[string]int
-	maxAll  int
-	maxEach int
+	mu     sync.Mutex
+	all    int
+	perISP map[string]int
 }
 
-func newQuota(all, each int) quota {
-	return quota{perISP: make(map[string]int), maxAll: all, maxEach: each}
-}
-
-// take returns a function that gives the place back, or false if there is none.
-func (q *quota) take(isp string) (release func(), ok bool) {
+// take returns a function that gives the place back, or false if the ISP has its
+// share already.
+func (q *quota) take(isp string, limits Limits) (release func(), ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.all >= q.maxAll || q.perISP[isp] >= q.maxEach {
+	if q.perISP[isp] >= share(limits.answers(), q.all) {
 		return nil, false
+	}
+	if q.perISP == nil {
+		q.perISP = make(map[string]int)
 	}
 	q.all++
 	q.perISP[isp]++
@@ -37,3 +34,8 @@ func (q *quota) give(isp string) {
 		delete(q.perISP, isp)
 	}
 }
+
+// share is how many one ISP may have of what is limited and taken in part: as
+// many as are left for all others. One that takes all it can gets half, two such
+// get a third each, and as many again are free.
+func share(limit, taken int) int { return limit - taken }

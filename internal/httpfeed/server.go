@@ -27,6 +27,7 @@ func NewServer(h *Handler) *http.Server {
 			MaxConcurrentStreams:          limits.streams(),
 			MaxReceiveBufferPerConnection: 64 << 10, // the least there is; bodies are short
 			MaxReceiveBufferPerStream:     16 << 10,
+			MaxReadFrameSize:              16 << 10, // the least there is: a frame is read whole, a stranger's too
 			WriteByteTimeout:              limits.stall(),
 		},
 	}
