@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vaern/vaern/blocklist"
 )
@@ -33,35 +35,44 @@ func (q *request) sendChanges() error {
 	if from == nil {
 		return q.takeTheWhole(nil)
 	}
-	c, err := q.handler.changes.get(q.Context(), from.Edition, q.edition.Edition)
-	if err != nil {
+	c, err := q.handler.changes.get(q.Context(), q.isp.Name, from.Edition, q.edition.Edition)
+	switch {
+	case errors.Is(err, errBusy):
+		busy(q.w, "too many ask for changes: ask again, or take the whole edition\n")
+		return nil
+	case err != nil:
 		return q.takeTheWhole(err)
+	}
+	defer q.handler.changes.release(c)
+	if c.text == nil {
+		return q.takeTheWhole(nil)
 	}
 	return q.serve(textType(""), c.tag, bytes.NewReader(c.text), len(c.text))
 }
 
 // takeTheWhole says that there is no difference to be had. The error is for our
-// log, unless it says what is no fault of ours: the edition is no longer kept,
-// the difference too long, or the client gone.
+// log, unless it says what is no fault of ours: the edition is no longer kept.
 func (q *request) takeTheWhole(err error) error {
 	q.w.Header().Set("Vaern-Serial", q.edition.Serial.String())
 	plain(q.w, http.StatusNotFound, "no changes from that serial: take the whole edition\n")
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errTooLong) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// changes are the text of one answer.
+// changes are the text of one answer, or nil if it is too long.
 type changes struct {
-	text []byte
-	tag  string
+	text    []byte
+	tag     string
+	holders int // who are sending it; guarded by the cache
 }
 
-// changesCache remembers the last answers, for all ISPs ask for the same few. It
-// computes one at a time, so that many who ask cost no more than one.
+// changesCache remembers the last answers, for all ISPs ask for the same few. All
+// that is in memory is in it, also while it is being sent.
 type changesCache struct {
-	computing chan struct{} // has one in it while somebody computes
+	making turn // whoever has it makes one
+	turns  turns
 
 	mu     sync.Mutex
 	all    map[changesKey]*changes
@@ -77,35 +88,49 @@ type changesKey struct {
 const (
 	maxCached = 32 << 20 // octets of all that is remembered
 	// minChanges is what changes may be long in any case; else they may be as
-	// long as the texts of the whole.
+	// long as the texts of the whole, and half of what is remembered.
 	minChanges = 1 << 20
+	// waitForChanges is how long a client waits for changes that are not made yet.
+	waitForChanges = 5 * time.Second
 )
 
+var errBusy = errors.New("no room, or not in time")
+
 func newChangesCache() *changesCache {
-	return &changesCache{computing: make(chan struct{}, 1), all: make(map[changesKey]*changes)}
+	return &changesCache{making: newTurn(), all: make(map[changesKey]*changes)}
 }
 
-// get returns the changes between two editions of a list.
-func (c *changesCache) get(ctx context.Context, from, to *blocklist.Edition) (*changes, error) {
+// get returns the changes between two editions of a list, until release. One is
+// made at a time, so that who goes through all serials takes one processor at
+// most, and one for each ISP. The error is errBusy if that takes too long.
+func (c *changesCache) get(ctx context.Context, isp string, from, to *blocklist.Edition) (*changes, error) {
 	key := changesKey{to.List, from.Serial, to.Serial}
 	if found := c.find(key); found != nil {
 		return found, nil
 	}
-	select {
-	case c.computing <- struct{}{}:
-		defer func() { <-c.computing }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	ctx, cancel := context.WithTimeout(ctx, waitForChanges)
+	defer cancel()
+	for _, t := range []turn{c.turns.of(isp), c.making} {
+		pass, err := t.take(ctx)
+		if err != nil {
+			return nil, errBusy
+		}
+		defer pass()
 	}
 	if found := c.find(key); found != nil { // somebody else was asking for it
 		return found, nil
 	}
+	made := &changes{}
 	text := limited{left: longest(to)}
-	if err := blocklist.WriteChanges(&text, from, to); err != nil {
+	switch err := blocklist.WriteChanges(&text, from, to); {
+	case err == nil:
+		made.text, made.tag = bytes.Clone(text.Bytes()), etag(sha256.Sum256(text.Bytes()))
+	case !errors.Is(err, errTooLong): // which is worth remembering too
 		return nil, fmt.Errorf("make changes: %w", err)
 	}
-	made := &changes{text.Bytes(), etag(sha256.Sum256(text.Bytes()))}
-	c.keep(key, made)
+	if !c.keep(key, made) {
+		return nil, errBusy
+	}
 	return made, nil
 }
 
@@ -116,49 +141,61 @@ func longest(to *blocklist.Edition) int {
 		f, _ := to.File(name)
 		whole += f.Size
 	}
-	return int(max(minChanges, whole))
+	return int(min(max(minChanges, whole), maxCached/2))
 }
 
+// find returns an answer that is remembered, until release, or nil.
 func (c *changesCache) find(key changesKey) *changes {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	found := c.all[key]
 	if found != nil {
+		found.holders++
 		c.use(key)
 	}
 	return found
 }
 
+// release says that an answer was sent.
+func (c *changesCache) release(sent *changes) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sent.holders--
+}
+
 // use moves a key to the end of those used; c.mu is held.
 func (c *changesCache) use(key changesKey) {
-	for i, k := range c.recent {
-		if k == key {
-			c.recent = append(append(c.recent[:i:i], c.recent[i+1:]...), key)
-			return
-		}
+	if i := slices.Index(c.recent, key); i >= 0 {
+		c.recent = slices.Delete(c.recent, i, i+1)
 	}
 	c.recent = append(c.recent, key)
 }
 
-// keep remembers an answer, and forgets the longest unused ones beyond the
-// bound. An answer longer than that is computed each time.
-func (c *changesCache) keep(key changesKey, made *changes) {
-	const overhead = 1 << 10 // so that many short ones are bounded too
+// keep remembers an answer, until release for certain, and forgets the longest
+// unused ones beyond the bound. It says no if those that are being sent leave no
+// room: clients that hardly read do not have more and more of them in memory.
+func (c *changesCache) keep(key changesKey, made *changes) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(made.text) > maxCached/2 {
-		return
-	}
-	c.all[key] = made
-	c.use(key)
-	c.size += len(made.text) + overhead
-	for c.size > maxCached {
-		oldest := c.recent[0]
-		c.recent = c.recent[1:]
-		c.size -= len(c.all[oldest].text) + overhead
+	for c.size+made.cost() > maxCached {
+		i := slices.IndexFunc(c.recent, func(k changesKey) bool { return c.all[k].holders == 0 })
+		if i < 0 {
+			return false
+		}
+		oldest := c.recent[i]
+		c.recent = slices.Delete(c.recent, i, i+1)
+		c.size -= c.all[oldest].cost()
 		delete(c.all, oldest)
 	}
+	made.holders++
+	c.all[key] = made
+	c.use(key)
+	c.size += made.cost()
+	return true
 }
+
+// cost is what is counted of an answer: many short ones are bounded too.
+func (c *changes) cost() int { return len(c.text) + 1<<10 }
 
 // limited is a buffer that fails when it is too long.
 type limited struct {

@@ -2,6 +2,7 @@ package httpfeed
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/vaern/vaern/blocklist"
 )
@@ -127,7 +129,7 @@ func TestChangesAreRemembered(t *testing.T) {
 	var wg sync.WaitGroup
 	got := make([]*changes, 20)
 	for i := range got {
-		wg.Go(func() { got[i], _ = c.get(t.Context(), one, two) })
+		wg.Go(func() { got[i], _ = c.get(t.Context(), "nordnet", one, two) })
 	}
 	wg.Wait()
 	for _, g := range got {
@@ -136,15 +138,19 @@ func TestChangesAreRemembered(t *testing.T) {
 		}
 	}
 	key := func(i int) changesKey { return changesKey{"csam", blocklist.Serial(i), 9} } //nolint:gosec // small
+	megabyte := bytes.Repeat([]byte{'x'}, 1<<20)
 	for i := range 100 {
-		c.keep(key(i), &changes{text: bytes.Repeat([]byte{'x'}, 1<<20)})
-		c.find(key(0))
+		made := &changes{text: megabyte}
+		if !c.keep(key(i), made) {
+			t.Fatal("nobody holds one, and there is no room")
+		}
+		c.release(made)
+		c.release(c.find(key(0)))
 	}
-	c.keep(key(1000), &changes{text: make([]byte, maxCached/2+1)})
 	if c.size > maxCached || len(c.all) > 32 || len(c.all) != len(c.recent) {
 		t.Errorf("%d octets, %d answers, %d keys", c.size, len(c.all), len(c.recent))
 	}
-	if c.find(key(0)) == nil || c.find(key(99)) == nil || c.find(key(50)) != nil || c.find(key(1000)) != nil {
+	if c.find(key(0)) == nil || c.find(key(99)) == nil || c.find(key(50)) != nil {
 		t.Error("the wrong ones were forgotten")
 	}
 	short := limited{left: 3}
@@ -153,5 +159,74 @@ func TestChangesAreRemembered(t *testing.T) {
 	}
 	if _, err := short.Write([]byte("d")); err == nil {
 		t.Error("longer than allowed")
+	}
+}
+
+// What is being sent is in memory, so it counts: who hardly reads what he asks
+// for makes no room by that for more.
+func TestChangesBeingSentAreBounded(t *testing.T) {
+	c := newChangesCache()
+	key := func(i int) changesKey { return changesKey{"csam", blocklist.Serial(i), 9} } //nolint:gosec // small
+	text := make([]byte, 1<<20)
+	var held []*changes
+	for i := range 100 {
+		made := &changes{text: text}
+		if !c.keep(key(i), made) {
+			break
+		}
+		held = append(held, made)
+	}
+	if len(held) != 31 || c.size > maxCached {
+		t.Fatalf("%d of 1 MiB are held at once, %d octets", len(held), c.size)
+	}
+	c.release(held[7])
+	if !c.keep(key(1000), &changes{text: text}) || c.find(key(7)) != nil || c.find(key(8)) == nil {
+		t.Error("the one that nobody holds did not make room")
+	}
+}
+
+// An ISP that asks for everything there is at once is one in the queue.
+func TestChangesTakeTurns(t *testing.T) {
+	w := newWorld(t, Options{})
+	all := []*blocklist.Edition{w.one}
+	for i := range 6 {
+		all = append(all, w.csam.publish(4990-i, "next"))
+	}
+	last := all[len(all)-1]
+	c := newChangesCache()
+	c.making <- struct{}{}
+	made := make(chan string, len(all))
+	ask := func(isp string, from *blocklist.Edition) {
+		go func() {
+			if _, err := c.get(context.Background(), isp, from, last); err != nil {
+				isp = err.Error()
+			}
+			made <- isp
+		}()
+	}
+	for _, from := range all[1 : len(all)-1] {
+		ask("greedy", from)
+	}
+	eventually(t, "the greedy one waits", func() bool { return len(c.turns.of("greedy")) == 1 })
+	time.Sleep(20 * time.Millisecond) // time for more of it, if it were let
+	ask("good", all[0])
+	eventually(t, "the good one waits", func() bool { return len(c.turns.of("good")) == 1 })
+	<-c.making
+	if first, second := <-made, <-made; first != "good" && second != "good" {
+		t.Errorf("made for %s and %s, while another one waits", first, second)
+	}
+}
+
+// That changes are longer than the whole is found out once.
+func TestTooLongChangesAreRemembered(t *testing.T) {
+	m := newMaker(t, "csam")
+	one, two := m.publish(1, "first"), m.publish(60_000, "second")
+	c := newChangesCache()
+	first, err := c.get(t.Context(), "nordnet", one, two)
+	if err != nil || first.text != nil {
+		t.Fatalf("%d octets, %v", len(first.text), err)
+	}
+	if again, err := c.get(t.Context(), "nordnet", one, two); err != nil || again != first {
+		t.Errorf("made again, %v", err)
 	}
 }

@@ -23,8 +23,9 @@
 // The changes are text: "# from SERIAL", "# to SERIAL", and then a line
 // "- unit target" or "+ unit target" for each target that is no longer blocked
 // or newly so, in the order of the files (see [blocklist.WriteChanges]). From a
-// serial that is not kept, or if they are longer than the whole, they are a 404
-// that has Vaern-Serial and says to take the whole.
+// serial that is not kept, or if they are longer than the whole or 16 MiB, they
+// are a 404 that has Vaern-Serial and says to take the whole; if they are not
+// ready within 5 s, for others ask too, a 503.
 //
 // ack and alarm take a strict JSON object of at most 1 KiB about an edition that
 // is kept, and answer 204 when it is on disk.

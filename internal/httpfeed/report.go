@@ -39,6 +39,11 @@ func (q *request) report(serial blocklist.Serial, take func() error) error {
 		return nil
 	}
 	q.edition = e
+	pass, err := q.handler.reports.of(q.isp.Name).take(q.Context()) // each waits for the disk
+	if err != nil {
+		return nil //nolint:nilerr // the client is gone
+	}
+	defer pass()
 	if err := take(); err != nil {
 		busy(q.w, "not kept: say it again\n")
 		return err

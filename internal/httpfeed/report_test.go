@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/vaern/vaern/blocklist"
 )
@@ -149,4 +150,41 @@ func TestNoReports(t *testing.T) {
 			t.Errorf("%s: status %d", path, status)
 		}
 	}
+}
+
+// An ISP that says much at once is one in the queue for the disk.
+func TestReportsTakeTurns(t *testing.T) {
+	entered, leave := make(chan string, 10), make(chan struct{})
+	w := newWorld(t, Options{Alarm: func(isp, _ string, _ blocklist.Serial, _ string) error {
+		entered <- isp
+		<-leave
+		return nil
+	}})
+	w.add("sudnet", "csam")
+	w.set()
+	var all sync.WaitGroup
+	say := func(isp string) {
+		all.Go(func() {
+			if status, _ := w.post(isp, "/v1/csam/alarm", fmt.Sprintf(`{"serial":%v,"reason":"x"}`, w.one.Serial)); status != http.StatusNoContent {
+				t.Errorf("%s: status %d", isp, status)
+			}
+		})
+	}
+	for range 3 {
+		say("nordnet")
+	}
+	if first := <-entered; first != "nordnet" {
+		t.Fatal(first)
+	}
+	say("sudnet")
+	select {
+	case second := <-entered:
+		if second != "sudnet" {
+			t.Errorf("%s again, while others wait", second)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("another ISP is not heard")
+	}
+	close(leave)
+	all.Wait()
 }
