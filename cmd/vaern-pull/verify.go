@@ -54,7 +54,7 @@ func (o verify) run(dir string) error {
 		})
 	}
 	for _, name := range v.Unknown {
-		_, _ = fmt.Fprintf(o.stderr, "vaern-pull: MANIFEST says nothing of %s\n", name)
+		_, _ = fmt.Fprintf(o.stderr, "vaern-pull: MANIFEST says nothing of %q\n", name)
 	}
 	_, err = fmt.Fprintf(o.stdout, "%s: edition %v is good: %s verified\n", v.List, v.Serial, cli.Plural(len(v.Files), "file", "files"))
 	return err

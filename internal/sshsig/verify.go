@@ -119,7 +119,7 @@ func verify(sig *hiddeco.Signature, namespace string, message []byte) error {
 
 func (h Hashed) verify(sig *hiddeco.Signature, namespace string) error {
 	if sig.Namespace != namespace {
-		return fmt.Errorf("signature is for namespace %q, not %q (ssh-keygen -Y sign has the option -n)", sig.Namespace, namespace)
+		return fmt.Errorf("signature is for namespace %.64q, not %q (ssh-keygen -Y sign has the option -n)", sig.Namespace, namespace)
 	}
 	var sum []byte
 	switch sig.HashAlgorithm {
