@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -235,6 +237,57 @@ func TestHiddenFileIsNobodysLink(t *testing.T) {
 	if p.read("precious") != "precious" || p.read("zone") != plain(t, two, "rpz.zone") {
 		t.Error("a link was followed")
 	}
+}
+
+// What is installed is what was verified, whatever a check does to its file.
+func TestCheckThatWrites(t *testing.T) {
+	t.Parallel()
+	_, p, one, two := installedWith(t, "")
+	p.feed.offer(two)
+	for _, writes := range []string{"echo more >> $1", "echo other > $1.x; mv $1.x $1", "mv $1 $1.x; ln -s $1.x $1", "cp $1 $1.x; mv $1.x $1"} {
+		p.configure("check = [\"sh\", \"-c\", \"" + writes + "\", \"check\", \"{file}\"]\n")
+		p.pull(1)
+		if !strings.Contains(p.said.String(), "was changed after it was verified") || p.read("zone") != plain(t, one, "rpz.zone") || len(p.feed.reports()) != 1 {
+			t.Errorf("%s: %s", writes, p.said.String())
+		}
+		_ = os.Remove(p.file(".new-zone.x"))
+	}
+	p.configure("")
+	p.pull(0)
+}
+
+// A plan in the record moves nothing outside the configuration, forwards or back.
+func TestPlanIsOfWhatIsConfigured(t *testing.T) {
+	t.Parallel()
+	_, p, one, _ := installedWith(t, "")
+	sum := func(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
+	target := p.file("elsewhere")
+	id := sum(target)[:8]
+	for what, file := range map[string]string{
+		"forwards": fmt.Sprintf(`{"to": %q, "what": "file rpz.zone", "sum": %q}`, target, sum("staged")),
+		"back":     fmt.Sprintf(`{"to": %q, "what": "file rpz.zone", "sum": %q, "previous": {"sum": %q, "mode": 493, "uid": 0, "gid": 0}}`, target, sum("lost"), sum("kept")),
+		"away":     fmt.Sprintf(`{"to": %q, "what": "file rpz.zone", "sum": %q}`, target, sum("precious")),
+	} {
+		p.write("elsewhere", "precious")
+		p.write(".new-elsewhere", "staged")
+		p.write("state/previous-"+id+"-elsewhere", "kept")
+		var record map[string]any
+		must(t, json.Unmarshal([]byte(p.read("state/record.json")), &record))
+		record["pending"] = json.RawMessage(fmt.Sprintf(`{"manifest": %s, "files": [%s]}`, must1(json.Marshal(string(one.Bytes()))), file))
+		p.write("state/record.json", string(must1(json.Marshal(record))))
+		p.pull(0)
+		if p.read("elsewhere") != "precious" || p.read("zone") != plain(t, one, "rpz.zone") {
+			t.Errorf("%s: elsewhere is %q", what, p.read("elsewhere"))
+		}
+	}
+	must(t, os.Remove(p.file(".new-elsewhere")))
+}
+
+func must1[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 // A run that was killed has left files behind; and a command that a service manager

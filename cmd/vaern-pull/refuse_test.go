@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -361,4 +363,49 @@ func TestFlippedOctets(t *testing.T) {
 	}
 	p.feed.lie(nil)
 	p.pull(0)
+}
+
+// What somebody sends who is not the authority is not printed: it may be a listed
+// name, and what a terminal obeys.
+func TestNobodysWordsArePrinted(t *testing.T) {
+	t.Parallel()
+	a, p, _, two := installedWith(t, "")
+	raw := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(c, text)
+			_ = c.Close()
+		}
+	}
+	quiet := func(what string) {
+		t.Helper()
+		if status, _ := p.run("--once"); status == 0 || strings.ContainsAny(p.said.String(), "\x1b\u009b") || len(p.said.String()) > 1000 {
+			t.Errorf("%s: exit status %d: %q", what, status, p.said.String())
+		}
+	}
+	for what, text := range map[string]string{
+		"a header":   "HTTP/1.1 200 OK\r\nbad.example \x1b]0;worse.example\x07\u009b\r\n\r\n",
+		"a status":   "HTTP/1.1 bad.example \x1b[2J\r\n\r\n",
+		"a version":  "bad.example\x1b[2J\r\n\r\n",
+		"a length":   "HTTP/1.1 200 OK\r\nContent-Length: bad.example\r\n\r\n",
+		"a coding":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: bad.example\r\n\r\n",
+		"a chunk":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nbad.example\r\n",
+		"a long one": "HTTP/1.1 200 OK\r\n" + strings.Repeat("x", 8000) + "\r\n\r\n",
+		"a redirect": "HTTP/1.1 302 bad.example\r\nLocation: https://bad.example/\r\n\r\n",
+	} {
+		p.feed.handler = raw(text)
+		quiet(what)
+	}
+	p.feed.lie(nil)
+	for _, key := range []string{"serial", "previous", "created", "settle", "domains", "register"} {
+		p.feed.offer(a.resign(two, editLine(key, "bad.example")))
+		quiet(key)
+	}
+	other := p.selfSigned("server.pem", "server.key", "bad.example", "\x1b[2Jworse.example")
+	p.overTLS(&tls.Config{Certificates: []tls.Certificate{other}}, "")
+	p.write("vaern-pull.toml", strings.Replace(p.read("vaern-pull.toml"), "https://127.0.0.1:", "https://localhost:", 1))
+	quiet("a certificate")
 }

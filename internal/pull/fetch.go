@@ -81,7 +81,7 @@ func (c *Client) request(ctx context.Context, method, name string, body []byte) 
 	r.Header.Set("User-Agent", "vaern-pull")
 	resp, err := c.HTTP.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", c.URL.Host, reason(err))
+		return nil, fmt.Errorf("ask %s: %w", c.URL.Host, c.reason(err))
 	}
 	if want := map[string]int{http.MethodGet: http.StatusOK, http.MethodPost: http.StatusNoContent}[method]; resp.StatusCode != want {
 		_ = resp.Body.Close()
@@ -90,15 +90,27 @@ func (c *Client) request(ctx context.Context, method, name string, body []byte) 
 	return resp, nil
 }
 
-// reason leaves the URL out of an error of net/http.
-func reason(err error) error {
+// maxReason bounds what an error repeats, in octets.
+const maxReason = 300
+
+// reason says why there is no answer, on one line. An error of net/http may hold
+// what the other side sent, a header line or the names of a certificate, whoever
+// that is: it is not printed as it is.
+func (c *Client) reason(err error) error {
 	if e := (*url.Error)(nil); errors.As(err, &e) {
 		err = e.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errors.New("it took too long")
 	}
-	return err
+	text := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, err.Error())
+	text = text[:min(len(text), maxReason)]
+	return errors.New(nameless(text, []string{c.URL.Hostname(), "net/http", "HTTP/1.x"}))
 }
 
 func answered(host string, status int) error {
@@ -132,10 +144,13 @@ func (c *Client) fetch(ctx context.Context, name string, limit int64, w io.Write
 		return 0, refusef("fetch %s: it %w", name, errLong)
 	}
 	// net/http makes an error of a body that is shorter than Content-Length.
-	n, err := io.Copy(w, io.LimitReader(resp.Body, limit+1))
+	out := &faithful{w: w}
+	n, err := io.Copy(out, io.LimitReader(resp.Body, limit+1))
 	switch {
+	case out.err != nil:
+		return n, fmt.Errorf("keep %s: %w", name, out.err)
 	case err != nil:
-		return n, fmt.Errorf("fetch %s: %w", name, reason(err))
+		return n, fmt.Errorf("fetch %s: %w", name, c.reason(err))
 	case n > limit:
 		return n, refusef("fetch %s: it %w", name, errLong)
 	}

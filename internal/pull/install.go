@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/vaern/vaern/internal/durable"
 )
@@ -43,41 +44,42 @@ func (c *Client) install(ctx context.Context, t *texts, staged []*staging) error
 // owner and permissions.
 func (c *Client) prepare(s *staging) (swap, error) {
 	f := swap{installedFile: installedFile{s.To, s.what(), s.sum}}
-	old, exists, err := ownerOf(s.To)
-	if err != nil {
+	if err := s.unchanged(); err != nil {
 		return f, err
 	}
-	if exists {
-		if f.Previous, err = c.keepPrevious(s.To, old); err != nil {
+	owner := owned{0o600, os.Geteuid(), os.Getegid()}
+	old, err := openTarget(s.To)
+	switch {
+	case err == nil:
+		defer old.Close()
+		if owner, err = ownerOf(old); err != nil {
+			return f, err
+		}
+		if f.Previous, err = c.keepPrevious(s.To, old, owner); err != nil {
 			return f, fmt.Errorf("keep previous file: %w", err)
 		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return f, err
 	}
-	return f, s.dress(old, exists)
+	return f, s.dress(s.wanted(owner))
 }
 
-// keepPrevious copies a target into the state, in the place of the copy before.
-func (c *Client) keepPrevious(to string, old owned) (*previous, error) {
+// previousPath is where the previous copy of a target is kept.
+func (c *Client) previousPath(to string) string {
 	id := sha256.Sum256([]byte(to))
-	p := &previous{Path: filepath.Join(c.State, "previous-"+hex.EncodeToString(id[:4])+"-"+filepath.Base(to)), owned: old}
-	copied, err := newStaging(Install{To: p.Path}, copyOf(to))
+	return filepath.Join(c.State, "previous-"+hex.EncodeToString(id[:4])+"-"+filepath.Base(to))
+}
+
+// keepPrevious copies what a target holds into the state, in the place of the
+// copy before.
+func (c *Client) keepPrevious(to string, old io.Reader, owner owned) (*previous, error) {
+	path := c.previousPath(to)
+	copied, err := newStaging(Install{To: path}, copyOf(old))
 	if err != nil {
 		return nil, err
 	}
 	defer copied.discard()
-	p.Sum = copied.sum
-	return p, durable.Rename(copied.path, p.Path)
-}
-
-// copyOf writes what a file holds.
-func copyOf(path string) func(io.Writer) error {
-	return func(w io.Writer) error {
-		in, err := durable.OpenRegular(path)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(w, in)
-		return errors.Join(err, in.Close())
-	}
+	return &previous{copied.sum, owner}, durable.Rename(copied.path, path)
 }
 
 // carryOut does what is pending: it renames, reloads and records. If that fails
@@ -127,7 +129,7 @@ func rename(files []swap) error {
 // back puts the previous files back and has them read.
 func (c *Client) back(ctx context.Context) error {
 	for _, f := range c.record.Pending.Files {
-		if err := f.restore(); err != nil {
+		if err := c.restore(f); err != nil {
 			return advise(fmt.Errorf("put back the previous %s: %w", f.To, err),
 				"the next run tries again; the copy lies in the state directory")
 		}
@@ -141,7 +143,7 @@ func (c *Client) back(ctx context.Context) error {
 }
 
 // restore makes a target what it was.
-func (f swap) restore() error {
+func (c *Client) restore(f swap) error {
 	have, err := sumOf(f.To)
 	switch {
 	case err != nil:
@@ -154,22 +156,28 @@ func (f swap) restore() error {
 	case f.Previous == nil, have == f.Previous.Sum:
 		return nil
 	}
-	s, err := newStaging(Install{To: f.To}, copyOf(f.Previous.Path))
+	kept, err := durable.OpenRegular(c.previousPath(f.To))
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+	s, err := newStaging(Install{To: f.To}, copyOf(kept))
 	if err != nil {
 		return err
 	}
 	defer s.discard()
 	if s.sum != f.Previous.Sum {
-		return fmt.Errorf("%s is not the copy that was made", f.Previous.Path)
+		return fmt.Errorf("%s is not the copy that was made", kept.Name())
 	}
-	if err := dress(s.path, f.Previous.owned); err != nil {
+	if err := s.dress(f.Previous.owned); err != nil {
 		return err
 	}
 	return durable.Rename(s.path, f.To)
 }
 
 // finish ends what a run before had begun: forwards if everything for it is
-// there, else backwards.
+// there, else backwards. A file that is no longer to be installed stays as it is:
+// nothing outside the configuration is written, whatever the plan says.
 func (c *Client) finish(ctx context.Context) error {
 	p := c.record.Pending
 	if p == nil {
@@ -177,6 +185,11 @@ func (c *Client) finish(ctx context.Context) error {
 	}
 	ctx = context.WithoutCancel(ctx)
 	c.say("edition %v was being installed when the program ended: finishing it", p.Manifest.Serial)
+	planned := len(p.Files)
+	p.Files = slices.DeleteFunc(p.Files, func(f swap) bool { return !c.installs(f.To) })
+	if len(p.Files) < planned {
+		return c.back(ctx) // part of an edition is not installed
+	}
 	for _, f := range p.Files {
 		if whole, err := f.isThere(); err != nil {
 			return fmt.Errorf("finish installation: %w", err)
@@ -186,6 +199,11 @@ func (c *Client) finish(ctx context.Context) error {
 		}
 	}
 	return c.carryOut(ctx)
+}
+
+// installs says whether there is an Install for a target.
+func (c *Client) installs(to string) bool {
+	return slices.ContainsFunc(c.Installs, func(i Install) bool { return i.To == to })
 }
 
 // isThere says whether the new file of a swap is in place, or ready to be.

@@ -1,9 +1,15 @@
 package pull
 
 import (
+	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/vaern/vaern/blocklist"
 )
 
 func TestParseURL(t *testing.T) {
@@ -96,5 +102,59 @@ func TestCounter(t *testing.T) {
 				t.Fatalf("%q: %d lines, open %v, want %d, %v", c.word, count.n, count.open, c.n, c.open)
 			}
 		}
+	}
+}
+
+// Owner and mode are given to the file that was written, and to nothing that who
+// may write to its folder puts in its place.
+func TestDressesWhatWasStaged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	precious := filepath.Join(dir, "precious")
+	if err := os.WriteFile(precious, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := newStaging(Install{To: filepath.Join(dir, "zone"), UID: -1, GID: -1}, copyOf(strings.NewReader("text")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.discard()
+	if err := s.unchanged(); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(os.Remove(s.path), os.Link(precious, s.path)); err != nil {
+		t.Fatal(err)
+	}
+	if s.unchanged() == nil {
+		t.Error("another file is taken for what was verified")
+	}
+	if err := s.dress(owned{0o644, os.Geteuid(), os.Getegid()}); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(precious); err != nil || info.Mode() != 0o600 {
+		t.Errorf("mode of another file: %v, %v", info.Mode(), err)
+	}
+}
+
+// The record holds three MANIFESTs of any kind, and can be read again.
+func TestRecordHoldsLongManifests(t *testing.T) {
+	t.Parallel()
+	m := &blocklist.Manifest{
+		Authority: "Example National Police", Environment: "test", List: "csam", Zone: "csam.rpz.police.example.", Serial: 2, Previous: 1,
+		Created: time.Unix(1, 0), Expires: time.Unix(2, 0), Settle: time.Hour, Register: blocklist.RegisterHead{Records: 1, Hash: strings.Repeat("a", 64)},
+		Domains: 1, Files: []blocklist.FileSum{{Name: "domains.txt", Size: 1}},
+	}
+	text := strings.Replace(string(m.Bytes()), "# domains:", "# note: "+strings.Repeat("<", 63<<10)+"\n# domains:", 1)
+	m, err := blocklist.ParseManifest([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := &manifest{m}
+	r := &record{Newest: long, Installed: &installed{Manifest: long}, Pending: &pending{Manifest: long}, dir: t.TempDir()}
+	if err := r.save(); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := readRecord(r.dir); err != nil || string(again.Pending.Manifest.Bytes()) != text {
+		t.Errorf("read again: %v", err)
 	}
 }

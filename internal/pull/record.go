@@ -15,7 +15,7 @@ import (
 const (
 	recordName = "record.json"
 	lockName   = "lock"
-	maxRecord  = 1 << 20 // octets
+	maxRecord  = 4 << 20 // octets; three MANIFESTs, of which JSON may make six times as much
 )
 
 // Lock takes the state directory for this process until unlock is called, or the
@@ -65,10 +65,9 @@ type swap struct {
 	Previous *previous `json:"previous,omitempty"` // nil: there was no file
 }
 
-// previous is a copy of what a target held.
+// previous is a copy of what a target held, at previousPath.
 type previous struct {
-	Path string `json:"path"`
-	Sum  string `json:"sum"`
+	Sum string `json:"sum"`
 	owned
 }
 

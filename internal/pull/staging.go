@@ -22,6 +22,10 @@ import (
 type staging struct {
 	Install
 	path string
+	// file is what was written. It stays open because the folder may be one that
+	// the resolver may write to: whatever somebody puts at path, a link for one,
+	// is not given another owner.
+	file *os.File
 	sum  string // hex of the SHA-256
 }
 
@@ -38,7 +42,7 @@ func createHidden(path string) (*os.File, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("make room: %w", err)
 	}
-	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 }
 
 // stage makes the file of an Install. What it needs is fetched first.
@@ -58,17 +62,21 @@ func (t *texts) stage(ctx context.Context, i Install) (*staging, error) {
 
 // newStaging makes a durable file of what write writes.
 func newStaging(i Install, write func(io.Writer) error) (*staging, error) {
-	s := &staging{Install: i, path: hiddenName(i.To)}
-	f, err := createHidden(s.path)
+	path := hiddenName(i.To)
+	f, err := createHidden(path)
 	if err != nil {
 		return nil, fmt.Errorf("stage %s: %w", i.To, err)
 	}
+	s := &staging{Install: i, path: path, file: f}
 	h := sha256.New()
 	w := bufio.NewWriterSize(io.MultiWriter(f, h), 256<<10)
 	if err = write(w); err == nil {
 		err = w.Flush()
 	}
-	if err = errors.Join(err, durable.SyncClose(f)); err != nil {
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
 		s.discard()
 		return nil, fmt.Errorf("stage %s: %w", i.To, err)
 	}
@@ -76,9 +84,41 @@ func newStaging(i Install, write func(io.Writer) error) (*staging, error) {
 	return s, nil
 }
 
+// copyOf writes what r holds.
+func copyOf(r io.Reader) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.Copy(w, r)
+		return err
+	}
+}
+
 func hexSum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
-func (s *staging) discard() { _ = os.Remove(s.path) } // gone already when it was renamed
+// discard ends the staging.
+func (s *staging) discard() {
+	_ = s.file.Close()
+	_ = os.Remove(s.path) // gone already when it was renamed
+}
+
+// unchanged says whether what was verified is still what lies there.
+func (s *staging) unchanged() error {
+	mine, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Lstat(s.path)
+	if err != nil {
+		return err
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(s.file, 0, mine.Size())); err != nil {
+		return err
+	}
+	if !os.SameFile(mine, there) || hexSum(h) != s.sum {
+		return advise(fmt.Errorf("%s was changed after it was verified", s.path), "a check looks at its file and leaves it as it is; nothing was installed")
+	}
+	return nil
+}
 
 // owned are permissions and owner of a file.
 type owned struct {
@@ -87,62 +127,60 @@ type owned struct {
 	GID  int         `json:"gid"`
 }
 
-// ownerOf looks at a target. It is false if there is none. A target that is not a
-// file is an error: a rename would put a file in the place of a link or a device.
-func ownerOf(path string) (o owned, exists bool, err error) {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return owned{}, false, nil
-	}
+func ownerOf(f *os.File) (owned, error) {
+	info, err := f.Stat()
 	if err != nil {
-		return owned{}, false, err
+		return owned{}, err
 	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || !info.Mode().IsRegular() {
-		return owned{}, false, advise(fmt.Errorf("%s is not a regular file", path), "give the path of the file itself in to")
-	}
-	return owned{info.Mode().Perm(), int(stat.Uid), int(stat.Gid)}, true, nil
+	stat, _ := info.Sys().(*syscall.Stat_t)
+	return owned{info.Mode().Perm(), int(stat.Uid), int(stat.Gid)}, nil
 }
 
-// dress gives a staged file its permissions and owner: those of the Install, else
-// those of the file it replaces, else 0600 and the program's own.
-func (s *staging) dress(old owned, exists bool) error {
-	want := owned{0o600, os.Geteuid(), os.Getegid()}
-	if exists {
-		want = old
+// openTarget opens what a target holds. A target that is not a file is an error: a
+// rename would put a file in the place of a link or a device.
+func openTarget(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = f.Stat(); err == nil && info.Mode().IsRegular() {
+			return f, nil
+		}
+		_ = f.Close()
 	}
-	if s.Mode != 0 {
-		want.Mode = s.Mode
+	if err == nil || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) { // a link, a socket
+		err = advise(fmt.Errorf("%s is not a regular file", path), "give the path of the file itself in to")
 	}
-	if s.UID >= 0 {
-		want.UID = s.UID
+	return nil, err
+}
+
+// wanted are permissions and owner as the Install gives them, else those of the
+// file that it replaces.
+func (i Install) wanted(old owned) owned {
+	if i.Mode != 0 {
+		old.Mode = i.Mode
 	}
-	if s.GID >= 0 {
-		want.GID = s.GID
+	if i.UID >= 0 {
+		old.UID = i.UID
 	}
-	return dress(s.path, want)
+	if i.GID >= 0 {
+		old.GID = i.GID
+	}
+	return old
 }
 
 // dress sets owner and permissions, in this order: a new owner clears bits.
-func dress(path string, want owned) error {
-	have, _, err := ownerOf(path)
+func (s *staging) dress(want owned) error {
+	have, err := ownerOf(s.file)
 	if err == nil && (have.UID != want.UID || have.GID != want.GID) {
-		err = os.Chown(path, want.UID, want.GID)
+		err = s.file.Chown(want.UID, want.GID)
 	}
 	if err == nil {
-		err = os.Chmod(path, want.Mode)
+		err = s.file.Chmod(want.Mode.Perm()) // from a record, it may be any
 	}
 	if err != nil {
 		return advise(fmt.Errorf("set owner and mode: %w", err), "give mode, owner and group that this program may set, or run it as the owner of the file")
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY, 0)
-	if errors.Is(err, fs.ErrPermission) { // given away: the data is durable, and who has it is on record
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return durable.SyncClose(f)
+	return s.file.Sync()
 }
 
 // sumOf returns the SHA-256 of a file in hex, or "" if there is none.
