@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/pull"
 )
@@ -44,9 +42,6 @@ func (o check) run() error {
 	return cli.PrintFindings(o.stdout, s.checkAll(), o.json)
 }
 
-// list is the name of the list.
-func (s *settings) list() string { return path.Base(s.url.Path) }
-
 func (s *settings) checkAll() []cli.Finding {
 	all := []cli.Finding{{What: "configuration", OK: true, Says: "list " + s.list() + ", environment " + s.Environment}}
 	add := func(what, says string, err error) {
@@ -56,7 +51,7 @@ func (s *settings) checkAll() []cli.Finding {
 		}
 		all = append(all, cli.Finding{What: what, OK: true, Says: says})
 	}
-	keys, err := blocklist.LoadKeys(s.EditionKeys)
+	keys, err := s.keys()
 	if err == nil && len(keys.Keys()) == 0 {
 		err = errors.New("no key: every edition would be refused")
 	}

@@ -7,13 +7,13 @@ import (
 	"net/netip"
 	"net/url"
 	"os/user"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/config"
 	"github.com/vaern/vaern/internal/pull"
@@ -254,14 +254,17 @@ func numberOf(key, name string, lookup func(string) (string, error)) (int, error
 	return int(n), nil //nolint:gosec // 31 bits
 }
 
+// list is the name of the list.
+func (s *settings) list() string { return path.Base(s.url.Path) }
+
 // client reads the files that the configuration names.
 func (s *settings) client() (*pull.Client, error) {
 	c := &pull.Client{
 		URL: s.url, Environment: s.Environment, State: s.State, Installs: s.installs, Reload: s.Reload, Now: s.now,
 	}
 	var err error
-	if c.Keys, err = blocklist.LoadKeys(s.EditionKeys); err != nil {
-		return nil, cli.Misuse(err, "edition_keys names the edition.allowed_signers that the authority gave you")
+	if c.Keys, err = s.keys(); err != nil {
+		return nil, err
 	}
 	if c.Token, err = s.token(); err != nil {
 		return nil, cli.Misuse(err, cli.HintOf(err))

@@ -14,6 +14,7 @@ import (
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/durable"
 	"github.com/vaern/vaern/internal/pull"
+	"github.com/vaern/vaern/internal/sshsig"
 )
 
 // Bounds of what is read, in octets.
@@ -45,6 +46,15 @@ func private(key, path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", key, err)
 	}
 	return data, nil
+}
+
+// keys reads the edition keys.
+func (s *settings) keys() (*sshsig.AllowedSigners, error) {
+	keys, err := blocklist.LoadKeys(s.EditionKeys)
+	if err != nil {
+		return nil, cli.Misuse(err, "edition_keys names the edition.allowed_signers that the authority gave you")
+	}
+	return keys, nil
 }
 
 // token reads the bearer token, if one is configured. It never stands in an error.

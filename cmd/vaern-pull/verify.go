@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/pull"
 )
@@ -39,9 +38,9 @@ func (o verify) run(dir string) error {
 	if err != nil {
 		return err
 	}
-	keys, err := blocklist.LoadKeys(s.EditionKeys)
+	keys, err := s.keys()
 	if err != nil {
-		return cli.Misuse(err, "edition_keys names the edition.allowed_signers that the authority gave you")
+		return err
 	}
 	v, err := pull.VerifyDir(dir, keys, s.Environment, s.list(), s.now())
 	if err != nil {

@@ -18,9 +18,11 @@ type Guard struct {
 	MaxGrowth  *blocklist.Limit     // nil: none
 }
 
+func (g Guard) none() bool { return g.NeverBlock == nil && g.MaxGrowth == nil }
+
 // checkGuard holds an edition against the guard. A first one may be of any size.
 func (c *Client) checkGuard(ctx context.Context, t *texts) error {
-	if c.Guard.NeverBlock == nil && c.Guard.MaxGrowth == nil {
+	if c.Guard.none() {
 		return nil
 	}
 	set, err := t.entries(ctx)
@@ -121,7 +123,7 @@ const keptEntries = entriesName + ".zst"
 func (c *Client) keepEntries(t *texts) {
 	kept := filepath.Join(c.State, keptEntries)
 	fetched, ok := t.files[entriesName]
-	if !ok || c.Guard.NeverBlock == nil && c.Guard.MaxGrowth == nil {
+	if !ok || c.Guard.none() {
 		_ = os.Remove(kept)
 		return
 	}

@@ -214,11 +214,3 @@ func (f swap) isThere() (bool, error) {
 	}
 	return sum == f.Sum, err
 }
-
-// removeHidden removes the file that was being made for a target, if there is one.
-func removeHidden(to string) error {
-	if err := os.Remove(hiddenName(to)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}

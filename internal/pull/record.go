@@ -147,7 +147,7 @@ func (c *Client) sweep() error {
 		return err
 	}
 	for _, i := range c.Installs {
-		if err := removeHidden(i.To); err != nil {
+		if err := remove(hiddenName(i.To)); err != nil {
 			return fmt.Errorf("sweep: %w", err)
 		}
 	}

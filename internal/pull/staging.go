@@ -36,10 +36,18 @@ func hiddenName(to string) string {
 	return filepath.Join(filepath.Dir(to), durable.TempPrefix+filepath.Base(to))
 }
 
+// remove removes a file, if there is one.
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // createHidden creates a file that only this program reads. What is there is of
 // an earlier run, or is nobody's: a link that somebody put there is not followed.
 func createHidden(path string) (*os.File, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := remove(path); err != nil {
 		return nil, fmt.Errorf("make room: %w", err)
 	}
 	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
