@@ -52,6 +52,7 @@ type Handler struct {
 	lobby   lobby
 	changes *changesCache
 	reports turns
+	skips   turns
 	begun   begun
 }
 

@@ -290,3 +290,37 @@ func TestGuestsPushOutTheirOwn(t *testing.T) {
 		t.Errorf("left over: %v", l.near)
 	}
 }
+
+// Who asks for the ends of texts, each of which has to be unpacked up to there,
+// has one unpacked at a time, and another ISP does not wait for it.
+func TestEndsOfTextsTakeTurns(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.add("sudnet", "csam")
+	w.set()
+	end := func(isp string) chan int {
+		status := make(chan int, 1)
+		go func() {
+			resp, body := w.get("/v1/csam/domains.txt", "Accept-Encoding: identity", "Range: bytes=-1", "Authorization: Bearer "+w.tokens[isp])
+			if string(body) != "\n" {
+				t.Errorf("%s gets %q", isp, body)
+			}
+			status <- resp.StatusCode
+		}()
+		return status
+	}
+	turn := w.feed.skips.of("nordnet")
+	turn <- struct{}{} // as while one is being unpacked
+	waiting := end("nordnet")
+	if status := <-end("sudnet"); status != http.StatusPartialContent {
+		t.Errorf("another ISP: status %d", status)
+	}
+	select {
+	case status := <-waiting:
+		t.Errorf("two at once: status %d", status)
+	case <-time.After(100 * time.Millisecond):
+		<-turn
+		if status := <-waiting; status != http.StatusPartialContent {
+			t.Errorf("status %d", status)
+		}
+	}
+}

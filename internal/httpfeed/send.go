@@ -2,6 +2,7 @@ package httpfeed
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -84,15 +85,16 @@ func (q *request) gone(err error) error {
 // sendPlain sends a text unpacked.
 func (q *request) sendPlain() error {
 	sum, _ := q.edition.File(q.file)
-	text := &textReader{edition: q.edition, sum: sum}
+	text := &textReader{request: q, sum: sum}
 	defer text.close()
 	if err := text.open(); err != nil {
 		return q.gone(err)
 	}
-	if err := q.serve(textType(q.file), etag(sum.Sum), text, int(sum.Size)); err != nil {
-		return err
+	err := q.serve(textType(q.file), etag(sum.Sum), text, int(sum.Size))
+	if !errors.Is(text.err, context.Canceled) { // by the client
+		err = errors.Join(err, text.err)
 	}
-	return text.err
+	return err
 }
 
 // serve leaves conditions and ranges to net/http (RFC 9110, sections 13 and 14).
@@ -129,7 +131,7 @@ func (q *request) goesOn(tag string) bool {
 // last octets out only when size and sum of the whole were found right, unless
 // it was told to begin in the middle or end there.
 type textReader struct {
-	edition *edition
+	request *request
 	sum     blocklist.FileSum
 	r       io.ReadCloser
 	at      int64 // where r is
@@ -171,8 +173,8 @@ func (t *textReader) read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if skipped, err := io.CopyN(io.Discard, t.r, t.want-t.at); err != nil {
-		return 0, fmt.Errorf("skip %d of %d octets: %w", skipped, t.want-t.at, noEOF(err))
+	if err := t.skip(t.want - t.at); err != nil {
+		return 0, err
 	}
 	n, err := t.r.Read(p)
 	t.at = t.want + int64(n)
@@ -190,6 +192,25 @@ func (t *textReader) read(p []byte) (int, error) {
 	return n, nil
 }
 
+// skip unpacks what is not sent, of one text at a time for each ISP: the client
+// does not have to take it, so nothing else slows down who asks for a thousand
+// last octets at once.
+func (t *textReader) skip(n int64) error {
+	if n == 0 {
+		return nil
+	}
+	q := t.request
+	pass, err := q.handler.skips.of(q.isp.Name).take(q.Context())
+	if err != nil {
+		return err
+	}
+	defer pass()
+	if skipped, err := io.CopyN(io.Discard, t.r, n); err != nil {
+		return fmt.Errorf("skip %d of %d octets: %w", skipped, n, noEOF(err))
+	}
+	return nil
+}
+
 // noEOF makes an early end an error that is not taken for the end.
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) {
@@ -199,7 +220,7 @@ func noEOF(err error) error {
 }
 
 func (t *textReader) open() (err error) {
-	t.r, err = t.edition.OpenText(t.sum.Name)
+	t.r, err = t.request.edition.OpenText(t.sum.Name)
 	t.at = 0
 	return err
 }
