@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,7 +87,7 @@ func (t *texts) copyText(ctx context.Context, name string, w io.Writer) error {
 }
 
 // unpackFile writes the plain form of a stored text to w. What is wrong with the
-// text is a Refusal.
+// text is a Refusal; what is wrong with the disk that it lies on is not.
 func unpackFile(m *blocklist.Manifest, stored, path string, w io.Writer) error {
 	f, err := durable.OpenRegular(path)
 	if err != nil {
@@ -94,14 +95,17 @@ func unpackFile(m *blocklist.Manifest, stored, path string, w io.Writer) error {
 	}
 	defer f.Close()
 	text, err := m.Unpack(stored, bufio.NewReader(f))
-	if err != nil {
-		return refuse(err, "")
+	if err == nil {
+		defer text.Close()
+		if _, err = io.Copy(w, text); err != nil {
+			err = fmt.Errorf("unpack %s of edition %v: %w", stored, m.Serial, err)
+		}
 	}
-	defer text.Close()
-	if _, err := io.Copy(w, text); err != nil {
-		return refuse(fmt.Errorf("unpack %s of edition %v: %w", stored, m.Serial, err), "")
+	var disk *fs.PathError
+	if errors.As(err, &disk) {
+		return err
 	}
-	return nil
+	return refuse(err, "")
 }
 
 // faithful remembers that it was the writing that failed.
