@@ -3,7 +3,6 @@ package blocklist
 import (
 	"crypto/sha256"
 	"errors"
-	"strings"
 	"sync"
 	"unsafe"
 
@@ -12,7 +11,7 @@ import (
 
 // OpenAhead opens the published edition of the list in dir and reads its set,
 // as [OpenLatest] and [Edition.Set] do, for the edition that will follow it.
-// It reads the compressed texts once, and keeps what it summed. What else the
+// It reads the stored files once, and keeps what it summed. What else the
 // next edition takes from this one goes on being made ready after it returns.
 // Without an edition both are nil.
 func OpenAhead(dir string, keys *sshsig.AllowedSigners) (*Edition, *Set, error) {
@@ -23,10 +22,7 @@ func OpenAhead(dir string, keys *sshsig.AllowedSigners) (*Edition, *Set, error) 
 	var lock sync.Mutex
 	kept := map[string][]byte{}
 	e, err := open(path, keys, func(e *Edition, f FileSum) error {
-		if !e.isForm(f.Name) {
-			return e.checkFile(f)
-		}
-		data, err := e.readStored(f.Name)
+		data, err := e.ReadStored(f.Name)
 		lock.Lock()
 		defer lock.Unlock()
 		kept[f.Name] = data
@@ -41,7 +37,6 @@ func OpenAhead(dir string, keys *sshsig.AllowedSigners) (*Edition, *Set, error) 
 		return nil, nil, err
 	}
 	go set.places()
-	go set.tree()
 	for _, f := range e.Files {
 		if e.isStored(f.Name) || f.Name == entriesName {
 			continue
@@ -57,18 +52,6 @@ func OpenAhead(dir string, keys *sshsig.AllowedSigners) (*Edition, *Set, error) 
 		go ready()
 	}
 	return e, set, nil
-}
-
-// isForm says whether a file is a compressed form of a text.
-func (e *Edition) isForm(name string) bool {
-	for _, enc := range encodings {
-		if text, ok := strings.CutSuffix(name, enc.suffix); ok {
-			if _, ok := e.File(text); ok {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // setAhead reads the set from the chunks that the next edition takes, which

@@ -59,3 +59,33 @@ func BenchmarkNewSet(b *testing.B) {
 		})
 	}
 }
+
+// A hundred names of a million change.
+func BenchmarkRevise(b *testing.B) {
+	var rows []Row
+	for _, s := range generated(1_000_100) {
+		t, err := ParseTarget(Domain, s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		rows = append(rows, Row{Target: t, Category: "malware", Added: "2026-11-23"})
+	}
+	old := NewSet(rows[:1_000_000])
+	rows = rows[100:]
+	old.places()
+	b.Run("places", func(b *testing.B) {
+		for b.Loop() {
+			newPlaces(old.all)
+		}
+	})
+	b.Run("find", func(b *testing.B) {
+		for b.Loop() {
+			old.places().findEach(len(rows), func(i uint32) *Target { return &rows[i].Target }, func(uint32, uint32) {})
+		}
+	})
+	b.Run("all", func(b *testing.B) {
+		for b.Loop() {
+			revise(old, len(rows), func(i uint32) *Target { return &rows[i].Target }, func(i uint32) Row { return rows[i] })
+		}
+	})
+}

@@ -84,6 +84,7 @@ type Refusal struct {
 // held back if they are. Set is nil if there is nothing that may be published.
 type Outcome struct {
 	Set     *Set
+	Changes Changes // from Previous to Set
 	Refused []Refusal
 	Flagged []Refusal // published entries that a guard would refuse today
 }
@@ -96,15 +97,16 @@ func (b *Build) Run() Outcome {
 	if b.Within != nil {
 		var o Outcome
 		b.checkEntries(&o)
-		o.Refused, o.Set = nil, b.only(b.within)
+		o.Refused = nil
+		o.Set, o.Changes = b.only(b.within)
 		return o
 	}
-	o, full := b.check()
+	o, full, changes := b.check()
 	switch {
 	case len(o.Refused) == 0:
-		o.Set = full
+		o.Set, o.Changes = full, changes
 	case b.Previous != nil:
-		o.Set = b.only(b.Previous.Covers)
+		o.Set, o.Changes = b.only(b.Previous.Covers)
 	}
 	return o
 }
@@ -112,18 +114,17 @@ func (b *Build) Run() Outcome {
 // Check says what an ordinary build would refuse and flag. The outcome has no
 // set.
 func (b *Build) Check() Outcome {
-	o, _ := b.check()
+	o, _, _ := b.check()
 	return o
 }
 
-func (b *Build) check() (o Outcome, full *Set) {
+func (b *Build) check() (o Outcome, full *Set, changes Changes) {
 	var wg sync.WaitGroup
-	var changes Changes
 	wg.Go(func() { full, changes = b.set(b.Entries) })
 	b.checkEntries(&o)
 	wg.Wait()
 	b.checkBuild(full, changes, &o)
-	return o, full
+	return o, full, changes
 }
 
 // within says whether an urgent build may hold a target.
@@ -167,7 +168,7 @@ func (b *Build) set(entries []Listed) (*Set, Changes) {
 // tells, and of the rows that are gone without a decision: it adds nothing. A
 // child that was covered by a withdrawn parent comes back: its name was
 // blocked before.
-func (b *Build) only(keep func(Target) bool) *Set {
+func (b *Build) only(keep func(Target) bool) (*Set, Changes) {
 	var kept []Listed
 	for _, e := range b.Entries {
 		if keep(e.Target) {
@@ -182,10 +183,9 @@ func (b *Build) only(keep func(Target) bool) *Set {
 		}
 	}
 	if len(kept) == n {
-		return set
+		return set, changes
 	}
-	set, _ = b.set(kept)
-	return set
+	return b.set(kept)
 }
 
 // vanished returns the rows of the previous edition that nothing in the set

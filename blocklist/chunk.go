@@ -225,7 +225,7 @@ func openArchive(e *Edition, name string, each func(chunk []byte) error) (*archi
 	var whole packed
 	for i, enc := range encodings {
 		var err error
-		if whole[i], err = e.readStored(name + enc.suffix); err != nil {
+		if whole[i], err = e.ReadStored(name + enc.suffix); err != nil {
 			return nil, err
 		}
 	}
@@ -254,8 +254,9 @@ func openArchive(e *Edition, name string, each func(chunk []byte) error) (*archi
 	return a, nil
 }
 
-// readStored returns the octets of a stored file, which are what was signed.
-func (e *Edition) readStored(name string) ([]byte, error) {
+// ReadStored returns the octets of a stored file, which are what was signed. The
+// caller must not change them.
+func (e *Edition) ReadStored(name string) ([]byte, error) {
 	if data, ok := e.kept[name]; ok {
 		return data, nil
 	}

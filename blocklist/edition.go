@@ -162,6 +162,18 @@ func (e *Edition) checkFile(f FileSum) error {
 	return errors.Join(checkStream(r, f), r.Close())
 }
 
+// checkSize looks at the size of a stored file alone.
+func (e *Edition) checkSize(f FileSum) error {
+	info, err := os.Lstat(filepath.Join(e.Dir, f.Name))
+	switch {
+	case err != nil:
+		return fmt.Errorf("open %s: %w", f.Name, err)
+	case !info.Mode().IsRegular() || info.Size() != f.Size:
+		return fmt.Errorf("%s has not the size that MANIFEST says", f.Name)
+	}
+	return nil
+}
+
 // checkStream reads r to its end, which must come exactly where MANIFEST says.
 func checkStream(r io.Reader, want FileSum) error {
 	h := sha256.New()
@@ -187,10 +199,11 @@ func readLimited(path string, limit int64) ([]byte, error) {
 
 // CheckContents decompresses every text in both encodings and compares it
 // with the size and sum of its plain form, and the three lists and entries.csv
-// with what a maker would write for the same rows. Clients call it once,
-// and vaern check. A maker looks at each chunk when it compresses it, and a
-// server, which hands out the stored files, relies on the maker.
-func (e *Edition) CheckContents() error {
+// with what a maker would write for the same rows, and so with other files of
+// which the caller knows that. Clients call it once, and vaern check. A maker
+// looks at each chunk when it compresses it, and a server, which hands out the
+// stored files, relies on the maker.
+func (e *Edition) CheckContents(others ...File) error {
 	for _, f := range e.Files {
 		if e.isStored(f.Name) {
 			continue
@@ -214,7 +227,7 @@ func (e *Edition) CheckContents() error {
 	if err != nil {
 		return err
 	}
-	for _, list := range slices.Concat(listFiles, []File{entriesFile}) {
+	for _, list := range slices.Concat(listFiles, []File{entriesFile}, others) {
 		want, _ := e.File(list.Name)
 		h := sha256.New()
 		if err := list.Write(h, e.Serial, set); err != nil {

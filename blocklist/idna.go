@@ -54,6 +54,12 @@ func toASCII(s string) (string, error) {
 	if mixesPunycode(s) {
 		return "", reject(RuleIDNA, "punycode with letters that are not ASCII")
 	}
+	if isASCII := !strings.ContainsFunc(s, notASCII); isASCII { // most often in canonical form, and comes back as it is
+		unicode, err := idnaProfile.ToUnicode(s)
+		if again, e := idnaProfile.ToASCII(unicode); err == nil && e == nil && again == s {
+			return s, nil
+		}
+	}
 	ascii, err := idnaProfile.ToASCII(s)
 	if err != nil {
 		return "", whyNotIDNA(s)

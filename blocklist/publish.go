@@ -33,9 +33,10 @@ type Publication struct {
 	Keys     *sshsig.AllowedSigners // what readers will check the signature with
 }
 
-// Publish writes an edition, opens and checks it as a reader would, and only
-// then makes it the latest. Order: files, fsync, MANIFEST and signature,
-// fsync, verify, rename the directory to its serial, replace latest.
+// Publish writes an edition, opens it as a reader would, and only then makes it
+// the latest. Order: files, fsync, MANIFEST and signature, fsync, verify, rename
+// the directory to its serial, replace latest. What the files hold was summed
+// while it was written, and is not read back: it would come from memory.
 //
 // If the process dies before the last step the old edition stays published;
 // what is left is a hidden directory, which the next holder of the lock
@@ -74,7 +75,7 @@ func publish(p Publication, set *Set) (*Edition, error) {
 	if err := signManifest(hidden, &m, p.Sign); err != nil {
 		return nil, err
 	}
-	e, err := Open(hidden, p.Keys)
+	e, err := open(hidden, p.Keys, (*Edition).checkSize)
 	if err == nil {
 		err = CheckSuccessor(before, e.Manifest, e.Created)
 	}

@@ -26,6 +26,14 @@ func TestPublishThenOpen(t *testing.T) {
 	if err := read.CheckContents(); err != nil {
 		t.Fatal(err)
 	}
+	if err := read.CheckContents(fakeZone, fakeImage); err != nil {
+		t.Fatal(err)
+	}
+	other := fakeImage
+	other.Write = fakeZone.Write
+	if err := read.CheckContents(fakeZone, other); err == nil || !strings.Contains(err.Error(), "zone.image and entries.csv do not agree") {
+		t.Errorf("an image of something else: %v", err)
+	}
 	if read.Dir != made.Dir || read.Serial != 100 || read.Domains != 2 || read.Hosts != 1 || read.URLs != 2 {
 		t.Errorf("read %+v", read.Manifest)
 	}

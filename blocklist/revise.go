@@ -1,11 +1,9 @@
 package blocklist
 
 import (
-	"cmp"
 	"hash/maphash"
 	"runtime"
 	"slices"
-	"sort"
 	"sync"
 )
 
@@ -25,9 +23,6 @@ func revise(old *Set, n int, target func(uint32) *Target, row func(uint32) Row) 
 	old.places().findEach(n, target, func(i, at uint32) {
 		found[i], differs[i] = at+1, row(i).Category != old.all[at].Category
 	})
-	if len(old.tree()) != len(old.rows[Domain])+len(old.rows[Host]) { // signed by who did not take it from a Set
-		return anew(old, n, target, row)
-	}
 	r := &revision{old: old, stays: make([]bool, old.Len())}
 	var rest []uint32
 	for i := range uint32(n) { //nolint:gosec // far below 2^32
@@ -53,8 +48,7 @@ func revise(old *Set, n int, target func(uint32) *Target, row func(uint32) Row) 
 	return r.merge()
 }
 
-// anew is revise for an old set of which little can be used, or in which rows
-// cover each other.
+// anew is revise for an old set of which little can be used.
 func anew(old *Set, n int, target func(uint32) *Target, row func(uint32) Row) (*Set, Changes) {
 	s := newSet(n, target, row)
 	for i := range s.all {
@@ -98,16 +92,25 @@ func (r *revision) covers(t *Target) bool {
 	return covered
 }
 
-// dropCovered drops what a new domain covers, which stands right behind it in
-// canonical order.
+// dropCovered drops what a new domain covers.
 func (r *revision) dropCovered() {
-	tree := r.old.tree()
-	for i := range r.fresh.rows[Domain] {
-		domain := &r.fresh.rows[Domain][i].Target
-		for _, at := range tree[r.old.inTreeBefore(tree, domain):] {
-			if text := r.old.all[at].Target.Reveal(); text != domain.Reveal() && !isBelow(text, domain.Reveal()) {
-				break
-			}
+	domains := r.fresh.rows[Domain]
+	if len(domains) == 0 {
+		return
+	}
+	// What a domain covers ends like it, and most rows end like none of them.
+	octets := 16
+	for i := range domains {
+		octets = min(octets, domains[i].Target.n)
+	}
+	ends := make(map[string]bool, len(domains))
+	for i := range domains {
+		text := domains[i].Target.Reveal()
+		ends[text[len(text)-octets:]] = true
+	}
+	for at := range r.old.asGiven().n {
+		t := &r.old.all[at].Target
+		if text := t.Reveal(); len(text) >= octets && ends[text[len(text)-octets:]] && r.fresh.Covers(*t) {
 			r.stays[at] = false
 		}
 	}
@@ -116,25 +119,21 @@ func (r *revision) dropCovered() {
 // merge puts the rows that stay and the new ones together.
 func (r *revision) merge() (*Set, Changes) {
 	s, changes := &Set{}, Changes{}
-	oldPlace, freshPlace := make([]uint32, 0, r.old.Len()), make([]uint32, 0, r.fresh.Len()) // where they are in s
 	all := make([]Row, 0, r.old.Len()+r.fresh.Len())
 	var lens [3]int
+	stays := r.stays
 	for u := range s.rows {
 		old, fresh := r.old.rows[u], r.fresh.rows[u]
 		heads, begin := make([]uint64, 0, len(old)+len(fresh)), len(all)
 		i := 0
 		keep := func(end int) {
 			for i < end {
-				run := slices.Index(r.stays[len(oldPlace):][:end-i], false) // most rows stay
+				run := slices.Index(stays[i:end], false) // most rows stay
 				if run < 0 {
 					run = end - i
 				}
-				for k := range run {
-					oldPlace = append(oldPlace, uint32(len(all)+k)) //nolint:gosec // far below 2^32
-				}
 				all, heads = append(all, old[i:i+run]...), append(heads, r.old.heads[u][i:i+run]...)
 				if i += run; i < end {
-					oldPlace = append(oldPlace, 0) // which nobody asks for
 					changes.Removed = append(changes.Removed, old[i])
 					i++
 				}
@@ -143,49 +142,22 @@ func (r *revision) merge() (*Set, Changes) {
 		for j := range fresh {
 			before, _ := r.old.find(Unit(u), fresh[j].Target.Reveal()) //nolint:gosec // three
 			keep(before)
-			freshPlace = append(freshPlace, uint32(len(all))) //nolint:gosec // far below 2^32
 			all, heads = append(all, fresh[j]), append(heads, r.fresh.heads[u][j])
 		}
 		keep(len(old))
+		stays = stays[len(old):]
 		changes.Added = append(changes.Added, fresh...)
 		lens[u], s.heads[u] = len(all)-begin, heads
 	}
 	s.take(all, lens)
 	for _, n := range r.renamed {
-		if r.stays[n.at] {
-			s.all[oldPlace[n.at]].Category = n.category
+		t := &r.old.all[n.at].Target
+		if i, ok := s.find(t.Unit, t.Reveal()); ok {
+			s.rows[t.Unit][i].Category = n.category
 		}
 	}
-	s.prepare(func() []uint32 { return r.mergeTrees(oldPlace, freshPlace) })
+	s.prepare(s.sortedTree)
 	return s, changes
-}
-
-// mergeTrees is the tree of the set in which rows are at new places.
-func (r *revision) mergeTrees(oldPlace, freshPlace []uint32) []uint32 {
-	old, tree := r.old.tree(), make([]uint32, 0, len(oldPlace)+len(freshPlace))
-	i := 0
-	keep := func(end int) {
-		for _, at := range old[i:end] {
-			if r.stays[at] {
-				tree = append(tree, oldPlace[at])
-			}
-		}
-		i = end
-	}
-	for _, at := range r.fresh.tree() {
-		keep(r.old.inTreeBefore(old, &r.fresh.all[at].Target))
-		tree = append(tree, freshPlace[at])
-	}
-	keep(len(old))
-	return tree
-}
-
-// inTreeBefore returns how many rows of the set's tree stand before a target.
-func (s *Set) inTreeBefore(tree []uint32, t *Target) int {
-	return sort.Search(len(tree), func(i int) bool {
-		o := &s.all[tree[i]].Target
-		return cmp.Or(compareTree(o.Reveal(), t.Reveal()), cmp.Compare(o.Unit, t.Unit)) >= 0
-	})
 }
 
 // places is a hash table of a set's targets, which tells their places among
@@ -267,7 +239,8 @@ func (p *places) findSome(start, end int, target func(uint32) *Target, each func
 		var touched byte
 		for i, slot := range slots[:some] {
 			if at := slot & low32; at != 0 && (slot^hashes[i])&^low32 == 0 {
-				touched += *p.rows[at-1].Target.first
+				row := &p.rows[at-1]
+				touched += *row.Target.first + byte(len(row.Category)) //nolint:gosec // which is in another cache line
 			}
 		}
 		runtime.KeepAlive(touched)

@@ -112,11 +112,14 @@ func sortedSet(rows []Row) *Set {
 			s.heads[u][i] = textHead(r.Target.Reveal())
 		}
 	}
-	s.prepare(func() []uint32 {
-		tree, _ := s.asGiven().inTree()
-		return tree
-	})
+	s.prepare(s.sortedTree)
 	return s
+}
+
+// sortedTree makes the tree of a set whose rows are in place.
+func (s *Set) sortedTree() []uint32 {
+	tree, _ := s.asGiven().inTree()
+	return tree
 }
 
 // take makes rows those of the set, so many of each unit.

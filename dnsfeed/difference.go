@@ -2,6 +2,7 @@ package dnsfeed
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -96,16 +97,22 @@ func (e *encoder) part(name []byte, records scope) {
 	if records == 0 || e.err != nil {
 		return
 	}
-	text := make([]byte, 0, maxName)
+	text := e.text(name)
 	if records == below {
-		text = append(text, "*."...)
+		text = "*." + text
 	}
+	e.owner(text, records != exact|below)
+}
+
+// text returns a name without the zone.
+func (e *encoder) text(name []byte) string {
+	text := make([]byte, 0, maxName)
 	for rest := name[:len(name)-len(e.zone.name)]; len(rest) > 0; {
 		n := 1 + int(rest[0])
 		text = append(append(text, rest[1:n]...), '.')
 		rest = rest[n:]
 	}
-	e.owner(string(text[:len(text)-1]), records != exact|below)
+	return string(text[:len(text)-1])
 }
 
 // scope says which of its two records a name has.
@@ -152,9 +159,11 @@ func compare(old, now *Image, differ func(name []byte, was, is scope) error) err
 // itself.
 type owners struct {
 	image *Image
+	check *walker // checks the messages first; nil: OpenImage did
 	done  bool
 	name  []byte // on the wire, with the zone's
 	scope scope
+	first bool // of its message
 
 	at   int // the message
 	off  int // in it, of the next record; zero: the message is not begun
@@ -181,10 +190,13 @@ func (a *owners) step() error {
 				a.done, a.name, a.scope = true, a.name[:0], 0
 				return nil
 			}
-			a.begin()
+			if err := a.begin(); err != nil {
+				return err
+			}
 		}
 		owner := a.off
 		if a.read(owner) {
+			a.first = owner == headerLen
 			return a.pair(owner)
 		}
 	}
@@ -193,13 +205,23 @@ func (a *owners) step() error {
 func (a *owners) message() []byte { return a.image.messages[a.at-1] }
 
 // begin goes to the first record of the next message.
-func (a *owners) begin() {
+func (a *owners) begin() error {
 	a.at++
+	questions := 0
 	a.off = headerLen
 	if a.at == 1 {
+		questions = 1
 		a.off += a.image.question()
 	}
 	a.left = int(binary.BigEndian.Uint16(a.message()[6:]))
+	if a.check == nil {
+		return nil
+	}
+	soa, ns, cname, err := a.check.records(a.message(), questions)
+	if err != nil || soa+ns+cname != a.left {
+		return fmt.Errorf("message %d: %w", a.at-1, cmp.Or(err, errRecord))
+	}
+	return nil
 }
 
 // read passes over one record, and says whether it is a CNAME.

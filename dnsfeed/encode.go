@@ -47,7 +47,9 @@ func (z Zone) WriteImage(w io.Writer, serial blocklist.Serial, set *blocklist.Se
 		return err
 	}
 	e := &encoder{zone: wire, serial: serial, w: w, out: make([]byte, 0, flushAt+maxMessage)}
-	e.file(set, z.MaxText(blocklist.Domain), z.MaxText(blocklist.Host))
+	e.head(wire.records(set))
+	e.names(set, z.MaxText(blocklist.Domain), z.MaxText(blocklist.Host))
+	e.tail()
 	if e.err != nil {
 		return fmt.Errorf("write zone image: %w", e.err)
 	}
@@ -69,10 +71,11 @@ type encoder struct {
 
 	msg   []byte // the message being made, without its prefix
 	count uint16 // its answers
+	total int    // answers of the transfer, without those of this message
 	known []suffix
 	prev  string // the owner before, and its suffixes from the shortest on
 	chain []link
-	tail  []byte // of every CNAME record after the first of a message
+	rest  []byte // of every CNAME record after the first of a message
 }
 
 // suffix is a name of the configuration and where it stands in the message.
@@ -87,8 +90,13 @@ type link struct {
 	at   uint16
 }
 
-func (e *encoder) file(set *blocklist.Set, maxDomain, maxHost int) {
-	records := 1 + len(e.zone.ns) + 2*len(set.Rows(blocklist.Domain)) + len(set.Rows(blocklist.Host)) + 1
+// records returns how many records a full transfer holds.
+func (z *wireZone) records(set *blocklist.Set) int {
+	return 1 + len(z.ns) + 2*len(set.Rows(blocklist.Domain)) + len(set.Rows(blocklist.Host)) + 1
+}
+
+// head makes all that stands before the names.
+func (e *encoder) head(records int) {
 	e.out = append(e.out, imageMagic...)
 	e.out = binary.BigEndian.AppendUint32(e.out, uint32(e.serial))
 	e.out = binary.BigEndian.AppendUint32(e.out, uint32(records)) //nolint:gosec // far below 2^32
@@ -101,9 +109,13 @@ func (e *encoder) file(set *blocklist.Set, maxDomain, maxHost int) {
 	e.servers()
 	e.end()
 
+	e.total = 0
 	e.begin(typeAXFR)
 	e.soa()
 	e.servers()
+}
+
+func (e *encoder) names(set *blocklist.Set, maxDomain, maxHost int) {
 	for row := range set.Tree() {
 		text, host := row.Target.Reveal(), row.Target.Unit == blocklist.Host
 		if len(text) > maxHost || !host && len(text) > maxDomain {
@@ -114,6 +126,10 @@ func (e *encoder) file(set *blocklist.Set, maxDomain, maxHost int) {
 			return
 		}
 	}
+}
+
+// tail makes what stands behind the names.
+func (e *encoder) tail() {
 	if len(e.msg)+e.soaSize() > maxMessage {
 		e.end()
 		e.begin(0)
@@ -142,7 +158,7 @@ func (e *encoder) flush(limit int) {
 // (RFC 5936, section 2.2.1: the first message has it, the others need not).
 func (e *encoder) begin(qtype uint16) {
 	e.msg = append(e.msg[:0], 0, 0, (flagQR|flagAA)>>8, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-	e.count, e.known, e.chain, e.prev, e.tail = 0, e.known[:0], e.chain[:0], "", e.tail[:0]
+	e.count, e.known, e.chain, e.prev, e.rest = 0, e.known[:0], e.chain[:0], "", e.rest[:0]
 	if qtype != 0 {
 		e.msg[5] = 1 // QDCOUNT
 		e.name(e.zone.name)
@@ -153,6 +169,7 @@ func (e *encoder) begin(qtype uint16) {
 
 func (e *encoder) end() {
 	binary.BigEndian.PutUint16(e.msg[6:], e.count) // ANCOUNT
+	e.total += int(e.count)
 	e.item(e.msg)
 }
 
@@ -217,15 +234,26 @@ func (e *encoder) servers() {
 	}
 }
 
-// owner appends the records of one name. The two of a domain stay in one
-// message, so that the second can point to the first.
+// owner appends the records of one name, to the next message if this one ends
+// before it.
 func (e *encoder) owner(text string, host bool) {
-	const fixed = 10 // type, class, TTL, length
-	longest := len(text) + 1 + len(e.zone.name) + len("*") + 1 + 2 + 2*(fixed+len(e.zone.target))
-	if len(e.msg)+longest > maxMessage || len(e.msg) > minMessage && cut(text) {
+	if e.ends(text) {
 		e.end()
 		e.begin(0)
 	}
+	e.policy(text, host)
+}
+
+// ends says whether the message ends before this name.
+func (e *encoder) ends(text string) bool {
+	const fixed = 10 // type, class, TTL, length
+	longest := len(text) + 1 + len(e.zone.name) + len("*") + 1 + 2 + 2*(fixed+len(e.zone.target))
+	return len(e.msg)+longest > maxMessage || len(e.msg) > minMessage && cut(text)
+}
+
+// policy appends the records of one name. The two of a domain stay in one
+// message, so that the second can point to the first.
+func (e *encoder) policy(text string, host bool) {
 	at := len(e.msg)
 	e.ownerName(text)
 	e.cname()
@@ -297,18 +325,18 @@ func (e *encoder) shared(text string) []link {
 // cname appends the rest of a policy record. All but the first of a message
 // are the same octets.
 func (e *encoder) cname() {
-	if len(e.tail) > 0 {
-		e.msg = append(e.msg, e.tail...)
+	if len(e.rest) > 0 {
+		e.msg = append(e.msg, e.rest...)
 		e.count++
 		return
 	}
 	start := len(e.msg)
 	e.record(typeCNAME, func() { e.name(e.zone.target) })
-	e.tail = append(e.tail, e.msg[start:start+8]...)
+	e.rest = append(e.rest, e.msg[start:start+8]...)
 	if at := e.find(e.zone.target); at != 0 {
-		e.tail = append(e.tail, 0, 2, 0xc0|byte(at>>8), byte(at))
+		e.rest = append(e.rest, 0, 2, 0xc0|byte(at>>8), byte(at))
 	} else {
-		e.tail = append(e.tail, 0, byte(len(e.zone.target)))
-		e.tail = append(e.tail, e.zone.target...)
+		e.rest = append(e.rest, 0, byte(len(e.zone.target)))
+		e.rest = append(e.rest, e.zone.target...)
 	}
 }

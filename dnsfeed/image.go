@@ -63,14 +63,16 @@ func (m *Image) question() int { return len(m.wire) + 4 }
 // already, are not read once more: of two editions one after the other that is
 // nearly all. It may be nil.
 func OpenImage(data []byte, before *Image) (*Image, error) {
-	m, err := openImage(data, before)
+	m, err := openImage(data, before.checked)
 	if err != nil {
 		return nil, fmt.Errorf("open zone image: %w", err)
 	}
 	return m, nil
 }
 
-func openImage(data []byte, before *Image) (*Image, error) {
+// openImage does it; known returns a function that says of which messages it
+// needs to know no more than how many records they hold.
+func openImage(data []byte, known func(*wireZone) func(msg []byte) bool) (*Image, error) {
 	const head = len(imageMagic) + 8
 	if len(data) < head || string(data[:len(imageMagic)]) != imageMagic {
 		return nil, errors.New("not a zone image of version 1; build the edition again")
@@ -100,7 +102,7 @@ func openImage(data []byte, before *Image) (*Image, error) {
 	if m.config, err = m.readConfig(); err != nil {
 		return nil, err
 	}
-	return m, m.checkTransfer(before)
+	return m, m.checkTransfer(known(&m.config))
 }
 
 // splitItems cuts data into the octets behind each length prefix.
@@ -185,9 +187,8 @@ func (m *Image) readConfig() (z wireZone, err error) {
 
 // checkTransfer checks the messages of a full transfer, each of their records:
 // the SOA first and last, the NS behind the first, and CNAME else.
-func (m *Image) checkTransfer(before *Image) error {
-	known := before.checked(&m.config)
-	w := &walker{zone: m.wire, ttl: m.config.ttl, target: m.config.target}
+func (m *Image) checkTransfer(known func(msg []byte) bool) error {
+	w := m.walker()
 	total, soas, servers := 0, 0, 0
 	for i, msg := range m.messages {
 		qtype, questions := uint16(0), 0
@@ -223,6 +224,11 @@ func (m *Image) checkTransfer(before *Image) error {
 		return errors.New("the last record is not the SOA")
 	}
 	return m.checkApex(len(soa), w.lastData)
+}
+
+// walker returns one for the messages of the image.
+func (m *Image) walker() *walker {
+	return &walker{zone: m.wire, ttl: m.config.ttl, target: m.config.target}
 }
 
 // checkApex checks what the NS behind the first SOA and the names of the last

@@ -64,6 +64,9 @@ func (z Zone) MaxText(u blocklist.Unit) int {
 	}
 }
 
+// ImageName is the file of an edition that holds its zone image.
+const ImageName = "zone.image"
+
 // Files returns the two files of an edition that the DNS side makes. They
 // depend on z, the serial and the set, and on nothing else.
 func (z Zone) Files() []blocklist.File {
@@ -71,7 +74,7 @@ func (z Zone) Files() []blocklist.File {
 		{Name: "rpz.zone", Text: true, Write: func(w io.Writer, s blocklist.Serial, set *blocklist.Set) error {
 			return z.WriteRPZ(w, s, set)
 		}},
-		{Name: "zone.image", Write: func(w io.Writer, s blocklist.Serial, set *blocklist.Set) error {
+		{Name: ImageName, Write: func(w io.Writer, s blocklist.Serial, set *blocklist.Set) error {
 			return z.WriteImage(w, s, set)
 		}},
 	}

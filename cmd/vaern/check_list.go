@@ -47,7 +47,7 @@ func (a *authority) checkList(l *ListConfig, r *report) {
 	if old.gap != nil {
 		problem("%w", old.gap)
 	}
-	if err := old.CheckContents(); err != nil {
+	if err := old.CheckContents(zoneFiles(l, old)...); err != nil {
 		problem("%w", err)
 	}
 	alarms, err := a.checkBuild(l, p, old, keys)
@@ -61,6 +61,17 @@ func (a *authority) checkList(l *ListConfig, r *report) {
 		problem("an urgent decision waits: vaern compile --urgent publishes it, or vaern run by itself")
 	}
 	a.checkFolder(l, old, keys, r)
+}
+
+// zoneFiles are the files of an edition that the zone as configured makes. If the
+// configuration has changed, the next compile makes others.
+func zoneFiles(l *ListConfig, old *published) (same []blocklist.File) {
+	for _, f := range l.zone().Files() {
+		if begins, err := old.BeginsAs(f, old.set); err == nil && begins {
+			same = append(same, f)
+		}
+	}
+	return same
 }
 
 // checkBuild holds what a build would say now against what is published.

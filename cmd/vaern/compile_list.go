@@ -8,6 +8,7 @@ import (
 
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
+	"github.com/vaern/vaern/dnsfeed"
 	"github.com/vaern/vaern/internal/durable"
 	"github.com/vaern/vaern/internal/progress"
 	"github.com/vaern/vaern/internal/register"
@@ -105,6 +106,8 @@ type built struct {
 	policy *policy
 	moment time.Time      // that the edition is made at
 	set    *blocklist.Set // nil: nothing may be published
+	// changes lead to it from the last edition.
+	changes blocklist.Changes
 }
 
 // outcome builds a list without writing anything.
@@ -134,7 +137,7 @@ func (a *authority) outcome(l *ListConfig, o compileOptions, old *published, key
 		a.withoutExpired(l, b)
 	}
 	outcome := b.Run()
-	c.Refused, c.Flagged, s.set = outcome.Refused, outcome.Flagged, outcome.Set
+	c.Refused, c.Flagged, s.set, s.changes = outcome.Refused, outcome.Flagged, outcome.Set, outcome.Changes
 	for _, f := range outcome.Flagged {
 		if f.Rule.Subject() == blocklist.NoSubject { // no zone can hold it, so the configuration is new
 			return nil, cli.Misuse(fmt.Errorf("list %s: the zone as configured can not hold the published entry %s: %s: %s", l.Name, f.ID, f.Rule, f.Reason),
@@ -229,13 +232,17 @@ func (a *authority) publish(s *built, old *published, dir string, keys *sshsig.A
 		Authority: a.Authority, Environment: a.Environment, List: l.Name, Zone: l.Zone,
 		Serial: serial, Created: s.moment, Expires: s.moment.Add(l.ValidFor.Duration), Settle: l.Settle.Duration, Register: head,
 	}
+	files := l.zone().Files()
 	var before *blocklist.Edition
 	if old != nil {
 		before = old.Edition
+		if image, err := before.ReadStored(dnsfeed.ImageName); err == nil { // it saves time and nothing else
+			files = l.zone().FilesAfter(image, s.changes)
+		}
 	}
 	defer progress.Begin(a.err, "writing list "+l.Name)() // after the key's passphrase was asked for
 	e, err := blocklist.Publish(blocklist.Publication{
-		Dir: dir, Old: before, Manifest: m, Files: l.zone().Files(), Keys: keys, Sign: signer.sign,
+		Dir: dir, Old: before, Manifest: m, Files: files, Keys: keys, Sign: signer.sign,
 	}, s.set)
 	if err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 // roomyHeap is how far the memory of a compile may grow before the garbage
 // collector looks at it for the first time, in octets. A list of the usual size
 // never gets there.
-const roomyHeap = 384 << 20
+const roomyHeap = 448 << 20
 
 // letGrow is for a program that builds large tables, writes them out and ends:
 // looking through half-built tables for garbage would cost more than the

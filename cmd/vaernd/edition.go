@@ -133,7 +133,7 @@ func (s *served) earlier(serial blocklist.Serial) (*dnsfeed.Image, error) {
 		if e.Serial != serial {
 			continue
 		}
-		if err := e.CheckFile(imageName); err != nil {
+		if err := e.CheckFile(dnsfeed.ImageName); err != nil {
 			return nil, err
 		}
 		return mapImage(e, s.image)
@@ -141,15 +141,13 @@ func (s *served) earlier(serial blocklist.Serial) (*dnsfeed.Image, error) {
 	return nil, nil
 }
 
-const imageName = "zone.image"
-
 func mapImage(e *blocklist.Edition, before *dnsfeed.Image) (*dnsfeed.Image, error) {
-	image, err := dnsfeed.MapImage(filepath.Join(e.Dir, imageName), before)
+	image, err := dnsfeed.MapImage(filepath.Join(e.Dir, dnsfeed.ImageName), before)
 	if err != nil {
 		return nil, err
 	}
 	if image.Zone() != e.Zone || image.Serial() != e.Serial {
-		return nil, fmt.Errorf("%s is of zone %s, serial %v", imageName, image.Zone(), image.Serial())
+		return nil, fmt.Errorf("%s is of zone %s, serial %v", dnsfeed.ImageName, image.Zone(), image.Serial())
 	}
 	return image, nil
 }

@@ -25,7 +25,7 @@ const (
 	pollEvery = 250 * time.Millisecond
 	// pollLatest is how often it is looked whether there is a new edition: one
 	// stat(2) for each list.
-	pollLatest = 50 * time.Millisecond
+	pollLatest = 20 * time.Millisecond
 	// retryEvery is how often what was refused is tried again unchanged: the
 	// reason may have been a full table of files.
 	retryEvery = 10 * time.Second

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/dnsfeed"
 	"github.com/vaern/vaern/internal/peers"
 )
 
@@ -74,7 +75,7 @@ func TestIncrementalAcrossRestarts(t *testing.T) {
 	check("after a restart")
 	d.stop()
 
-	image := filepath.Join(one.Dir, imageName)
+	image := filepath.Join(one.Dir, dnsfeed.ImageName)
 	data, err := os.ReadFile(image)
 	a.must(err)
 	data[len(data)/2] ^= 1
