@@ -3,6 +3,7 @@
 //
 //	go run ./internal/bench -n 1000000
 //	go run ./internal/bench -n 1000000 transfer
+//	go run ./internal/bench -n 1000000 follow
 //	go run ./internal/bench -n 1000000 http
 //
 // It builds the list generators and bin/vaern, works in a temporary directory,
@@ -65,6 +66,8 @@ func (b *bench) run() error {
 	switch flag.Arg(0) {
 	case "transfer":
 		return b.transfer()
+	case "follow":
+		return b.follower()
 	case "crowd":
 		return b.crowd()
 	case "http":

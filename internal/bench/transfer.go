@@ -43,15 +43,30 @@ func (b *bench) transfer() error {
 	return b.follow(servers[0])
 }
 
-// servers publishes the list and makes servers of it.
-func (b *bench) servers() []*server {
+// follower measures P7 alone.
+func (b *bench) follower() error {
+	b.publish()
+	s := b.vaernd()
+	s.start()
+	defer s.stop()
+	return b.follow(s)
+}
+
+// publish publishes the list, as one that has been for days.
+func (b *bench) publish() {
 	b.found()
 	b.decideList()
+	b.age()
 	must(b.vaern("compile").Run())
+	b.certificate()
+}
+
+// servers publishes the list and makes servers of it.
+func (b *bench) servers() []*server {
+	b.publish()
 	zone, err := b.vaern("edition", "cat", b.latest().String(), "rpz.zone").Output()
 	must(err)
 	must(os.WriteFile(b.path("rpz.zone"), zone, 0o600))
-	b.certificate()
 	servers := []*server{b.vaernd(), b.nsd("NSD 4.6", b.peers()), b.knotd("Knot 3.2", b.peers()), b.named("BIND 9.18", b.peers())}
 	if b.newer != "" {
 		servers = append(servers, b.nsd("NSD newer", b.debian()), b.knotd("Knot newer", b.debian()), b.named("BIND newer", b.debian()))
