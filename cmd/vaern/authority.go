@@ -37,7 +37,8 @@ func (a *app) open() (*authority, error) {
 	if err != nil {
 		return nil, cli.Misuse(err, "")
 	}
-	if a.readsAhead {
+	if a.compiles {
+		letGrow(c.Register)
 		a.readAhead(c)
 	}
 	end := progress.Begin(a.err, "reading the register")

@@ -39,8 +39,7 @@ Additions that are still in the waves come again with the next ordinary
 edition.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			letGrow()
-			a.readsAhead = true
+			a.compiles = true
 			return a.with(func(auth *authority) error { return auth.compile(o) })
 		},
 	}

@@ -2,22 +2,29 @@ package main
 
 import (
 	"math"
+	"os"
 	"runtime"
 	"runtime/debug"
 )
 
-// roomyHeap is how far the memory of a compile may grow before the garbage
-// collector looks at it for the first time, in octets. A list of the usual size
-// never gets there.
-const roomyHeap = 448 << 20
+// A compile takes some ten times as much memory as the register has octets, and
+// nearly all of it is in use until the end.
+const (
+	heapPerRegister = 12
+	leastHeap       = 448 << 20 // octets
+)
 
 // letGrow is for a program that builds large tables, writes them out and ends:
 // looking through half-built tables for garbage would cost more than the
-// garbage. After the first collection all is as usual, so that what a larger
-// list takes is bounded as usual, too.
-func letGrow() {
+// garbage. The collector looks for the first time when more memory is in use
+// than a compile of that register takes; then all is as usual.
+func letGrow(register string) {
+	limit := int64(leastHeap)
+	if info, err := os.Stat(register); err == nil { // else there is nothing to compile either
+		limit = max(limit, heapPerRegister*info.Size())
+	}
 	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(roomyHeap)
+	debug.SetMemoryLimit(limit)
 	type sentinel struct{ _ *int }
 	runtime.SetFinalizer(new(sentinel), func(*sentinel) {
 		debug.SetMemoryLimit(math.MaxInt64)

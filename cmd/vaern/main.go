@@ -26,8 +26,8 @@ type app struct {
 	clock  func() time.Time // the real one; commands use the clock of their configuration
 	kept   *editionSigner   // an edition key whose passphrase is not asked for again
 
-	readsAhead bool              // the latest editions, beside the register
-	ahead      map[string]*ahead // by directory of the list
+	compiles bool              // and ends: it reads the latest editions beside the register
+	ahead    map[string]*ahead // by directory of the list
 }
 
 func main() {
