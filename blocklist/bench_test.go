@@ -37,15 +37,20 @@ func BenchmarkParseName(b *testing.B) {
 	}
 }
 
-func BenchmarkNewSet(b *testing.B) {
-	var shuffled []Row
-	for _, s := range generated(1_000_000) {
+func generatedRows(b *testing.B, n int) (rows []Row) {
+	b.Helper()
+	for _, s := range generated(n) {
 		t, err := ParseTarget(Domain, s)
 		if err != nil {
 			b.Fatal(err)
 		}
-		shuffled = append(shuffled, Row{Target: t})
+		rows = append(rows, Row{Target: t, Category: "malware", Added: "2026-11-23"})
 	}
+	return rows
+}
+
+func BenchmarkNewSet(b *testing.B) {
+	shuffled := generatedRows(b, 1_000_000)
 	sorted := slices.Clone(shuffled)
 	slices.SortFunc(sorted, func(a, b Row) int { return a.Target.Compare(b.Target) })
 	for what, rows := range map[string][]Row{"shuffled": shuffled, "sorted": sorted} {
@@ -62,14 +67,7 @@ func BenchmarkNewSet(b *testing.B) {
 
 // A hundred names of a million change.
 func BenchmarkRevise(b *testing.B) {
-	var rows []Row
-	for _, s := range generated(1_000_100) {
-		t, err := ParseTarget(Domain, s)
-		if err != nil {
-			b.Fatal(err)
-		}
-		rows = append(rows, Row{Target: t, Category: "malware", Added: "2026-11-23"})
-	}
+	rows := generatedRows(b, 1_000_100)
 	old := NewSet(rows[:1_000_000])
 	rows = rows[100:]
 	old.places()

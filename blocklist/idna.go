@@ -54,7 +54,7 @@ func toASCII(s string) (string, error) {
 	if mixesPunycode(s) {
 		return "", reject(RuleIDNA, "punycode with letters that are not ASCII")
 	}
-	if isASCII := !strings.ContainsFunc(s, notASCII); isASCII { // most often in canonical form, and comes back as it is
+	if !strings.ContainsFunc(s, notASCII) { // most are in canonical form already, and come back as they are
 		unicode, err := idnaProfile.ToUnicode(s)
 		if again, e := idnaProfile.ToASCII(unicode); err == nil && e == nil && again == s {
 			return s, nil

@@ -115,6 +115,7 @@ func (e *encoder) head(records int) {
 	e.servers()
 }
 
+// names makes the records of all names.
 func (e *encoder) names(set *blocklist.Set, maxDomain, maxHost int) {
 	for row := range set.Tree() {
 		text, host := row.Target.Reveal(), row.Target.Unit == blocklist.Host
@@ -266,7 +267,9 @@ func (e *encoder) policy(text string, host bool) {
 // cut says whether a message may end before this name: one in some twenty. Where
 // messages end depends on the names around and not on how many there were
 // before, so that two editions one after the other have most messages in
-// common, and their difference is found by comparing octets.
+// common, and their difference is found by comparing octets. Who changes this,
+// or anything else that a message depends on, has to change the version in
+// imageMagic: messages of the edition before are copied.
 func cut(text string) bool {
 	h := uint32(2166136261) // FNV-1a
 	for i := range len(text) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -222,4 +223,33 @@ func TestRunSurvivesAFault(t *testing.T) {
 	o.at = o.at.Add(retryAfter)
 	r.beat(t.Context())
 	o.wants("the next time", "a blocktest.police")
+}
+
+// The zone's files of an edition are held against its entries as long as the
+// configuration makes them.
+func TestZoneFilesAreChecked(t *testing.T) {
+	o := newOffice(t)
+	o.decide([]string{"bad.example"})
+	o.must(o.compile(compileOptions{}))
+	l := &o.Lists[0]
+	keys, err := o.editionKeys()
+	o.must(err)
+	old, err := o.previous(o.listDir(l), keys)
+	o.must(err)
+	files := zoneFiles(l, old)
+	if len(files) != 2 {
+		t.Fatalf("%d files are checked", len(files))
+	}
+	o.must(old.CheckContents(files...))
+	write := files[1].Write
+	files[1].Write = func(w io.Writer, s blocklist.Serial, _ *blocklist.Set) error {
+		return write(w, s, blocklist.NewSet(nil))
+	}
+	if err := old.CheckContents(files...); err == nil || !strings.Contains(err.Error(), "zone.image and entries.csv do not agree") {
+		t.Errorf("an image of nothing: %v", err)
+	}
+	l.TTL++
+	if files := zoneFiles(l, old); len(files) != 0 {
+		t.Errorf("of another configuration %d files are checked", len(files))
+	}
 }

@@ -188,6 +188,7 @@ func TestForgedLaterRecordsAreRefused(t *testing.T) {
 		"one signature for an override": signed(func(d *blocklist.Decision) {
 			d.Overrides = overriding(blocklist.RuleGrowth, "D1", w.digestOf(1)).Overrides
 		}),
+		"draft of nothing":                   add(kindDraft, (rejected + 1).String(), ""),
 		"one signature for an addition":      signed(func(d *blocklist.Decision) { d.Add = addition }),
 		"rollback turned to another edition": func(r []record) []record { return swap(t, r, "rollback\t", "rollback\t1") },
 		"rollback turned to more":            func(r []record) []record { return swap(t, r, "~ E4\tdomain\td.", "~ E5\tdomain\te.") },

@@ -32,8 +32,6 @@ type record struct {
 	body    []byte
 	nonce   [16]byte
 	hash    [32]byte
-
-	rest int64 // octets of the bodies behind it, if that is known; not part of it
 }
 
 // head is the end of a history.

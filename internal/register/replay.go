@@ -137,18 +137,13 @@ func (s *State) foundingOfficer(r record) error {
 
 // draft reads a decision's text, the only place where that is done. The
 // entries wait beside the decision until it is approved.
-// maxRoom bounds for how many entries room is made in advance.
-const maxRoom = 16 << 20
-
 func (s *State) draft(r record) error {
 	if !s.Founded() {
 		return errors.New("the register is not founded")
 	}
 	d := &Decision{Status: Draft, Drafted: r.time, seq: r.seq, first: s.nextEntry}
 	n := bytes.Count(r.body, []byte("\n+ "))
-	// Room for the decisions behind a large one, as if they were like it: what
-	// is not needed is never touched.
-	d.added = make([]blocklist.Listed, 0, n+min(maxRoom, int(int64(n)*r.rest/int64(len(r.body)))))
+	d.added = make([]blocklist.Listed, 0, n+n/8) // room for the decisions after a large one
 	hashed := make(chan sshsig.Hashed, 1)
 	go func() { hashed <- sshsig.Hash(r.body) }() // a million entries take as long to hash as to read
 	head, err := blocklist.ScanDecision(r.body, blocklist.Each{

@@ -177,8 +177,8 @@ func (s *sqlite) close() error { return s.db.Close() }
 // read calls each for every record in order. It holds nothing open between
 // two records, so that each may read bodies itself.
 func (s *sqlite) read(each func(record) error) error {
-	var count, last, rest int64
-	if err := s.db.QueryRow("SELECT count(*), coalesce(max(seq), 0), coalesce(sum(length(body)), 0) FROM history").Scan(&count, &last, &rest); err != nil {
+	var count, last int64
+	if err := s.db.QueryRow("SELECT count(*), coalesce(max(seq), 0) FROM history").Scan(&count, &last); err != nil {
 		return explain(err)
 	}
 	if count != last {
@@ -201,8 +201,7 @@ func (s *sqlite) read(each func(record) error) error {
 		case errors.Is(err, sql.ErrNoRows), err == nil && (len(nonce) != len(r.nonce) || len(hash) != len(r.hash)):
 			err = ErrTampered
 		case err == nil:
-			rest -= size
-			r.time, r.nonce, r.hash, r.rest = time.Unix(unix, 0).UTC(), [16]byte(nonce), [32]byte(hash), rest
+			r.time, r.nonce, r.hash = time.Unix(unix, 0).UTC(), [16]byte(nonce), [32]byte(hash)
 			err = each(r)
 		}
 		if err != nil {

@@ -2,8 +2,10 @@ package register
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -173,4 +175,31 @@ func TestDiskFull(t *testing.T) {
 	execute(t, s, "PRAGMA max_page_count = 100000")
 	w.decide(w.adding("a.example"), "anna", "bo")
 	w.listed("a.example")
+}
+
+// A register of many decisions takes memory as it has entries, not as it has
+// entries times decisions.
+func TestOpeningTakesWhatIsThere(t *testing.T) {
+	w := founded(t, "production")
+	const decisions, names = 200, 20
+	for i := range decisions {
+		var add []string
+		for j := range names {
+			add = append(add, fmt.Sprintf("n%d-%d.example", i, j))
+		}
+		w.decide(w.adding(add...), "anna", "bo")
+	}
+	info, err := os.Stat(w.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if n := len(w.opened("production").InForce("csam")); n != decisions*names {
+		t.Fatalf("%d in force", n)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 25*uint64(info.Size()) { //nolint:gosec // a size
+		t.Errorf("opening %d octets took %d", info.Size(), took)
+	}
 }

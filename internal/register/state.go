@@ -221,6 +221,9 @@ func (l *list) add(entries []blocklist.Listed) {
 		l.entries = entries // whoever added them has no more use for them
 	} else {
 		l.unsorted = l.unsorted || l.entries[n-1].ID > entries[0].ID
+		if n+len(entries) > cap(l.entries) {
+			l.entries = slices.Grow(l.entries, max(n, len(entries))) // twice as many, so that large ones are moved seldom
+		}
 		l.entries = append(l.entries, entries...)
 	}
 	if len(l.gone) > 0 {
