@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -212,8 +213,10 @@ func TestChangesTakeTurns(t *testing.T) {
 	ask("good", all[0])
 	eventually(t, "the good one waits", func() bool { return len(c.turns.of("good")) == 1 })
 	<-c.making
-	if first, second := <-made, <-made; first != "good" && second != "good" {
-		t.Errorf("made for %s and %s, while another one waits", first, second)
+	// It may be on its way from its own turn to that of all; without turns all of
+	// the greedy one's come before it.
+	if early := []string{<-made, <-made, <-made}; !slices.Contains(early, "good") {
+		t.Errorf("made for %v, while another one waits", early)
 	}
 }
 
