@@ -18,6 +18,17 @@ type DecisionID int64
 
 func (id DecisionID) String() string { return "D" + strconv.FormatInt(int64(id), 10) }
 
+// ReportID numbers a report within its inbox, from 1, written R5.
+type ReportID int64
+
+func (id ReportID) String() string { return "R" + strconv.FormatInt(int64(id), 10) }
+
+// ParseReportID reads R5.
+func ParseReportID(s string) (ReportID, error) {
+	n, err := parseID(s, "R")
+	return ReportID(n), err
+}
+
 // ParseEntryID reads E12.
 func ParseEntryID(s string) (EntryID, error) {
 	n, err := parseID(s, "E")

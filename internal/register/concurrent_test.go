@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/internal/sqlitefile"
 )
 
 func TestTwoProcessesInTurn(t *testing.T) {
@@ -80,8 +81,8 @@ func TestManyDraftAtOnce(t *testing.T) {
 }
 
 func TestBusyRegisterSaysSo(t *testing.T) {
-	defer func(d time.Duration) { busyTimeout = d }(busyTimeout)
-	busyTimeout = 50 * time.Millisecond
+	defer func(d time.Duration) { sqlitefile.BusyTimeout = d }(sqlitefile.BusyTimeout)
+	sqlitefile.BusyTimeout = 50 * time.Millisecond
 	w := founded(t, "production")
 	tx, err := w.opened("production").store.(*sqlite).db.Begin()
 	if err != nil {

@@ -15,6 +15,7 @@ const (
 	kindRegister = "register" // subject: id, no body
 	kindOfficer  = "officer"  // subject: name, body: environment, role, key; founding only, later officers come by decision
 	kindDraft    = "draft"    // subject: D7, body: the text to sign
+	kindReports  = "reports"  // subject: D7, right behind its draft; body: see origins
 	kindApprove  = "approve"  // subject: D7, body: officer, quorum, signature
 	kindReject   = "reject"   // subject: D7, body: reason
 	kindEdition  = "edition"  // subject: list, body: a reserved serial, of an edition that is the latest now

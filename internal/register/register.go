@@ -194,6 +194,13 @@ var maxText = 128 << 20
 // replaces, in the same moment, if that is not zero. It gives the decision its
 // ids, and the exceptions theirs, and returns it.
 func (r *Register) NewDraft(d blocklist.Decision, replaces blocklist.DecisionID, exceptions ...Exception) (*Decision, error) {
+	return r.NewDraftFrom(d, replaces, Origins{}, exceptions...)
+}
+
+// NewDraftFrom is NewDraft, and records in the same moment from which reports
+// of the inbox the entries come: both are there, or neither. A report that
+// another draft has, or had until it was approved, is refused.
+func (r *Register) NewDraftFrom(d blocklist.Decision, replaces blocklist.DecisionID, from Origins, exceptions ...Exception) (*Decision, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
 	}
@@ -215,7 +222,14 @@ func (r *Register) NewDraft(d blocklist.Decision, replaces blocklist.DecisionID,
 			e := &d.Add[x.Entry]
 			d.Overrides = append(d.Overrides, blocklist.Override{Rule: x.Rule, For: e.ID.String(), Digest: e.Digest()})
 		}
-		return append(records, record{kind: kindDraft, subject: d.ID.String(), body: d.Bytes()}), nil
+		records = append(records, record{kind: kindDraft, subject: d.ID.String(), body: d.Bytes()})
+		if len(from.Reports) > 0 {
+			if err := r.checkOrigins(from, replaces); err != nil {
+				return nil, err
+			}
+			records = append(records, record{kind: kindReports, subject: d.ID.String(), body: from.bytes(d.Add)})
+		}
+		return records, nil
 	})
 	if err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ func replayWith(s store, h *hindsight) (*State, error) {
 	for {
 		st := &State{
 			Highest: map[string]Reservation{}, lists: map[string]*list{}, nextEntry: 1,
-			overrides: map[overridden][]grant{}, hindsight: h, text: s.body,
+			overrides: map[overridden][]grant{}, hindsight: h, text: s.body, drafted: map[blocklist.ReportID]Drafted{},
 		}
 		err := s.read(st.apply)
 		if errors.Is(err, errRestart) {
@@ -104,6 +104,8 @@ func (s *State) effect(r record) error {
 		return s.foundingOfficer(r)
 	case kindDraft:
 		return s.draft(r)
+	case kindReports:
+		return s.origins(r)
 	case kindApprove:
 		return s.approve(r)
 	case kindReject:
@@ -197,6 +199,7 @@ func (s *State) reject(r record) error {
 		return err
 	}
 	d.Status, d.Decided, d.Reason = Rejected, r.time, string(r.body)
+	s.giveBack(d)
 	d.forget()
 	return nil
 }

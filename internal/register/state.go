@@ -51,12 +51,13 @@ type Decision struct {
 	withdrawn []blocklist.Withdrawal
 	suspended []blocklist.Withdrawal
 	resumed   []blocklist.Withdrawal
-	hashed    *sshsig.Hashed // the text, for the approvals of a draft
+	reports   []blocklist.ReportID // that it was drafted from
+	hashed    *sshsig.Hashed       // the text, for the approvals of a draft
 }
 
 // forget lets go of what waited for the approval.
 func (d *Decision) forget() {
-	d.added, d.withdrawn, d.suspended, d.resumed, d.hashed = nil, nil, nil, nil, nil
+	d.added, d.withdrawn, d.suspended, d.resumed, d.reports, d.hashed = nil, nil, nil, nil, nil, nil
 }
 
 // AddsAnything says whether the decision needs the quorum for additions:
@@ -113,6 +114,8 @@ type State struct {
 	hindsight *hindsight
 	text      func(seq int64) ([]byte, error)
 	pending   []record // that take effect before they are in the history
+	drafted   map[blocklist.ReportID]Drafted
+	inbox     InboxHead
 }
 
 // list is what is in force on one list.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vaern/vaern/blocklist"
+	"github.com/vaern/vaern/internal/sqlitefile"
 )
 
 // history is a world with a dozen records of every kind.
@@ -75,6 +76,11 @@ func (w *world) scratch() *sqlite {
 	return s
 }
 
+func connectSQLite(path string) (*sqlite, error) {
+	db, err := sqlitefile.Connect(path)
+	return &sqlite{db}, err
+}
+
 func execute(t testing.TB, s *sqlite, statement string, args ...any) {
 	t.Helper()
 	if _, err := s.db.Exec(statement, args...); err != nil {
@@ -85,7 +91,7 @@ func execute(t testing.TB, s *sqlite, statement string, args ...any) {
 // reopen puts the triggers back and opens the file as a command would.
 func reopen(t testing.TB, s *sqlite) (*Register, error) {
 	t.Helper()
-	execute(t, s, strings.Join(schema[1:], ";"))
+	execute(t, s, strings.Join(schema.Statements[1:], ";"))
 	defer execute(t, s, "DROP TRIGGER history_no_update; DROP TRIGGER history_no_delete")
 	var path string
 	if err := s.db.QueryRow("SELECT file FROM pragma_database_list").Scan(&path); err != nil {
