@@ -17,8 +17,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Check configuration, register, keys and editions",
 		Long: `Replays the history of the register with its chain and all signatures, checks
-the officers file, the never-block files, the signing key and the editions of
-each list, and says what waits for somebody and what ends within 14 days.
+the officers file, the never-block files, the signing key, the editions of each
+list and the inbox of reports, and says what waits for somebody and what ends within 14 days.
 
 It ends with 1 if there is a problem: a guard holds additions back, or would
 refuse what is published; a never-block file is missing or lost half of its
@@ -40,12 +40,15 @@ type checkJSON struct {
 	Drafts   []string `json:"drafts"`
 	Problems []string `json:"problems"`
 	Notices  []string `json:"notices"`
+
+	Inbox *inboxJSON `json:"inbox,omitempty"`
 }
 
 // report collects what check finds.
 type report struct {
 	problems []string
 	notices  []string
+	inbox    *inboxJSON // nil: there is none, or it is not whole
 }
 
 func (r *report) problem(err error) {
@@ -70,6 +73,7 @@ func (a *authority) check() error {
 	for i := range a.Lists {
 		a.checkList(&a.Lists[i], r)
 	}
+	a.checkInbox(r)
 	if err := a.printReport(r); err != nil {
 		return err
 	}
@@ -88,10 +92,14 @@ func (a *authority) printReport(r *report) error {
 		}
 	}
 	if a.json {
-		return cli.PrintJSON(a.out, checkJSON{head.Records, head.Hash, len(a.reg.Officers), drafts, r.problems, r.notices})
+		return cli.PrintJSON(a.out, checkJSON{head.Records, head.Hash, len(a.reg.Officers), drafts, r.problems, r.notices, r.inbox})
 	}
 	fmt.Fprintf(a.out, "register: %d records, chain and signatures are whole, head %s\n", head.Records, head.Hash)
 	fmt.Fprintf(a.out, "officers: %d; decisions: %d, of which %d are drafts\n", len(a.reg.Officers), len(a.reg.Decisions), len(drafts))
+	if i := r.inbox; i != nil {
+		fmt.Fprintf(a.out, "inbox: %d reports, %d events, chain and imports are whole; %d reported, %d assessed, %d drafted, %d rejected\n",
+			i.Reports, i.Events, i.Reported, i.Assessed, i.Drafted, i.Rejected)
+	}
 	for _, d := range a.reg.Decisions {
 		if d.Status == register.Draft {
 			fmt.Fprintf(a.out, "waiting: %v on list %s, approved by %d of %d\n", d.ID, d.List, d.Valid(), a.needs(d))

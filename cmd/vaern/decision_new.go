@@ -11,6 +11,7 @@ import (
 
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
+	"github.com/vaern/vaern/internal/inbox"
 	"github.com/vaern/vaern/internal/progress"
 	"github.com/vaern/vaern/internal/register"
 	"github.com/vaern/vaern/internal/source"
@@ -21,6 +22,7 @@ type draftOptions struct {
 	list, add, withdraw, suspend, resume string
 	replace, basis                       string
 	override, overrideFor                string
+	fromReport                           []string
 	skipInvalid                          bool
 	source                               source.Options
 }
@@ -28,7 +30,7 @@ type draftOptions struct {
 func (a *app) decisionNew() *cobra.Command {
 	var o draftOptions
 	c := &cobra.Command{
-		Use:   "new (--add FILE | --withdraw FILE | --suspend FILE | --resume FILE | --override RULE [--for ID])... --basis TEXT",
+		Use:   "new (--add FILE | --from-report ID,... | --withdraw FILE | --suspend FILE | --resume FILE | --override RULE [--for ID])... --basis TEXT",
 		Short: "Draft a decision: a batch of additions and withdrawals",
 		Long: `Reads names and URLs from files and drafts a decision for police officers to
 approve. A draft is never edited: --replace makes a new one and rejects the
@@ -55,6 +57,12 @@ now (--for LIST) through vanished, clock or never-block-file. With --add and
 without --for, lines that one of the rules refuses are drafted all the same,
 each with its override in the same decision.
 
+--from-report drafts an entry for each report that it names (R1,R5-R9), or for
+all that wait for it (assessed): reports that were assessed as baseline or
+national, under their source and reference, with what the assessment says. A
+draft that is rejected or replaced gives its reports back; one whose entry has
+left the list since is drafted again only if it is named.
+
 An entry expires 92 days after it was decided. In the last 14 of them --add
 drafts it again; before, it is listed already.`,
 		Args: cobra.NoArgs,
@@ -65,6 +73,7 @@ drafts it again; before, it is listed already.`,
 	f := c.Flags()
 	f.StringVar(&o.list, "list", "", "`LIST` that is meant, if there are several")
 	f.StringVar(&o.add, "add", "", "add what `FILE` says")
+	f.StringSliceVar(&o.fromReport, "from-report", nil, "add what was assessed of the reports `ID,...`, or of all: assessed")
 	f.StringVar(&o.withdraw, "withdraw", "", "take out what `FILE` says")
 	f.StringVar(&o.suspend, "suspend", "", "take out for the time being what `FILE` says")
 	f.StringVar(&o.resume, "resume", "", "put back what is suspended and what `FILE` says")
@@ -78,7 +87,8 @@ drafts it again; before, it is listed already.`,
 	f.StringVar(&o.source.Unit, "unit", "", "domain or host, for lines that do not say it")
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("basis")
-	c.MarkFlagsOneRequired("add", "withdraw", "suspend", "resume", "override")
+	c.MarkFlagsOneRequired("add", "from-report", "withdraw", "suspend", "resume", "override")
+	_ = c.RegisterFlagCompletionFunc("from-report", a.completeReports(false, inbox.Assessed))
 	return c
 }
 
@@ -90,6 +100,11 @@ type draft struct {
 	options  draftOptions
 	decision blocklist.Decision
 	inForce  []blocklist.Listed
+	replaced blocklist.DecisionID
+
+	seen     map[string]int   // additions by target: their place, or -1 for what is in force already
+	expiring map[string]bool  // in force, and about to expire
+	origins  register.Origins // of additions, from reports
 
 	lets       []blocklist.Rule // overridden for each line that they refuse
 	exceptions []register.Exception
@@ -141,12 +156,11 @@ func (a *authority) newDecision(o draftOptions) error {
 	if err := d.decision.Check(); err != nil {
 		return cli.Misuse(err, "say it in one line")
 	}
-	replaces, err := d.replaces()
-	if err != nil {
+	if d.replaced, err = d.replaces(); err != nil {
 		return err
 	}
 	end := progress.Begin(a.err, "reading")
-	err = errors.Join(d.add(), d.takesOut(), d.override())
+	err = errors.Join(d.add(), d.fromReports(), d.takesOut(), d.override())
 	end()
 	if err != nil {
 		return err
@@ -155,7 +169,7 @@ func (a *authority) newDecision(o draftOptions) error {
 		_ = d.print(nil)
 		return err
 	}
-	made, err := a.reg.NewDraft(d.decision, replaces, d.exceptions...)
+	made, err := a.reg.NewDraftFrom(d.decision, d.replaced, d.origins, d.exceptions...)
 	if err != nil {
 		return err
 	}
@@ -225,62 +239,81 @@ func (d *draft) report(path string, line source.Line, reason error) {
 	fmt.Fprintf(d.err, "%s:%d: %v\n", filepath.Base(path), line.N, reason)
 }
 
-// add takes in the additions. An entry that is in force already is not
-// decided again, and one that the file says twice is one entry.
+// add takes in the additions of a file.
 func (d *draft) add() error {
 	if d.options.add == "" {
 		return nil
 	}
-	seen := map[string]bool{}
-	expiring := map[string]bool{}
-	soon := d.now().Add(register.Notice)
-	for _, e := range d.inForce {
-		if d.reg.Expires(e).After(soon) {
-			seen[e.Target.RevealKey()] = false
-		} else {
-			expiring[e.Target.RevealKey()] = true
-		}
-	}
 	return d.read(d.options.add, func(line source.Line) {
+		say := func(reason error) { d.report(d.options.add, line, reason) }
 		if line.ID != 0 {
 			d.rejected++
-			d.report(d.options.add, line, errors.New("syntax: an entry's id can only be withdrawn"))
+			say(errors.New("syntax: an entry's id can only be withdrawn"))
 			return
 		}
-		key := line.Entry.Target.RevealKey()
-		switch inFile, known := seen[key]; {
-		case known && inFile:
-			d.duplicates++
-		case known:
-			d.existing++
-		case d.refuses(line):
-			d.refused++
-		default:
-			seen[key] = true
-			d.decision.Add = append(d.decision.Add, line.Entry)
-			if expiring[key] {
-				d.renewed++
-			}
-		}
+		d.take(line.Entry, say)
 	})
 }
 
-// refuses runs the guards on one target, and reports what they refuse and
+// know remembers what is in force: an entry that is, and does not expire soon,
+// is not decided again.
+func (d *draft) know() {
+	if d.seen != nil {
+		return
+	}
+	d.seen, d.expiring = map[string]int{}, map[string]bool{}
+	soon := d.now().Add(register.Notice)
+	for _, e := range d.inForce {
+		if d.reg.Expires(e).After(soon) {
+			d.seen[e.Target.RevealKey()] = -1
+		} else {
+			d.expiring[e.Target.RevealKey()] = true
+		}
+	}
+}
+
+// take takes in one addition, and returns its place; of what is said twice, that
+// of the first. say is told why not.
+func (d *draft) take(e blocklist.Entry, say func(error)) (place int, taken bool) {
+	d.know()
+	key := e.Target.RevealKey()
+	place, known := d.seen[key]
+	switch {
+	case known && place >= 0:
+		d.duplicates++
+		return place, true
+	case known:
+		d.existing++
+		return 0, false
+	case d.refuses(e.Target, say):
+		d.refused++
+		return 0, false
+	}
+	place = len(d.decision.Add)
+	d.seen[key] = place
+	d.decision.Add = append(d.decision.Add, e)
+	if d.expiring[key] {
+		d.renewed++
+	}
+	return place, true
+}
+
+// refuses runs the guards on one target, and says what they refuse and
 // flag. What they refuse may be let through by an override of this decision.
-func (d *draft) refuses(line source.Line) bool {
+func (d *draft) refuses(target blocklist.Target, say func(error)) bool {
 	refused, flagged := false, false
 	var exceptions []register.Exception
-	for _, f := range d.policy.CheckTarget(line.Entry.Target) {
+	for _, f := range d.policy.CheckTarget(target) {
 		switch {
 		case f.Flag:
 			flagged = true
-			d.report(d.options.add, line, errors.New(f.String()))
+			say(errors.New(f.String()))
 		case slices.Contains(d.lets, f.Rule):
 			exceptions = append(exceptions, register.Exception{Rule: f.Rule, Entry: len(d.decision.Add)})
-			d.report(d.options.add, line, fmt.Errorf("override %v", f))
+			say(fmt.Errorf("override %v", f))
 		default:
 			refused = true
-			d.report(d.options.add, line, errors.New(f.String()))
+			say(errors.New(f.String()))
 		}
 	}
 	if refused {

@@ -49,6 +49,7 @@ when enough police officers have signed it with their own keys.
 
   vaern init DIR                    make a new authority
   vaern officer add anna --role police --pubkey anna.pub
+  vaern report import FILE --source hotline
   vaern decision new --add FILE --basis "case 17"
   vaern decision approve D1 --as anna --key anna
   vaern compile                     build, check, sign and publish
@@ -58,7 +59,7 @@ when enough police officers have signed it with their own keys.
 	}
 	root.PersistentFlags().StringVar(&a.config, "config", "", "configuration `FILE` (default vaern.toml here, then in /etc/vaern)")
 	root.AddCommand(
-		a.initCommand(), a.officerCommand(), a.decisionCommand(), a.compileCommand(),
+		a.initCommand(), a.officerCommand(), a.reportCommand(), a.decisionCommand(), a.compileCommand(),
 		a.runCommand(), a.editionCommand(), a.explainCommand(), a.auditCommand(), a.checkCommand(), a.demoCommand(),
 	)
 	return root

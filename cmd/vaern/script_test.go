@@ -40,6 +40,8 @@ func TestScripts(t *testing.T) {
 			"authority": makeAuthority,
 			"sql":       runSQL,
 			"names":     writeNames,
+			"reports":   writeReports,
+			"change":    changeInbox,
 			"saves":     saves,
 			"until":     until,
 		},
@@ -113,6 +115,39 @@ func writeNames(ts *testscript.TestScript, _ bool, args []string) {
 		fmt.Fprintf(&b, "%s%04d.example\n", args[1], i)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o600))
+}
+
+// reports FILE N: a CSV of N reports.
+func writeReports(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var b strings.Builder
+	b.WriteString("unit,target,source_ref,site_type,country,received\n")
+	for i := range n {
+		fmt.Fprintf(&b, "url,https://www.site%06d.example/gallery/%d?p=1,HL-%06d,website,NL,2026-11-20\n", i, i, i)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o600))
+}
+
+// change FILE STATEMENTS: what somebody could do who puts the triggers of
+// a table back as they were.
+func changeInbox(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite3", "file:"+ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	rows, err := db.Query("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+	ts.Check(err)
+	var drop, back []string
+	for rows.Next() {
+		var name, text string
+		ts.Check(rows.Scan(&name, &text))
+		drop, back = append(drop, "DROP TRIGGER "+name), append(back, text)
+	}
+	ts.Check(errors.Join(rows.Err(), rows.Close()))
+	for _, statement := range append(append(drop, args[1]), back...) {
+		_, err := db.Exec(statement)
+		ts.Check(err)
+	}
 }
 
 // saves VARIABLE FILE: puts the content of a file into a variable.

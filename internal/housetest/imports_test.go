@@ -53,7 +53,7 @@ var table = []room{
 		ours:    with(leaves, "blocklist", "internal/sqlitefile"),
 		outside: []string{"github.com/ncruces/go-sqlite3"},
 	},
-	{path: "internal/inbox", ours: with(leaves, "blocklist", "internal/sqlitefile")},
+	{path: "internal/inbox", ours: with(leaves, "blocklist", "internal/sqlitefile", "internal/source")},
 	{path: "internal/httpfeed", ours: with(leaves, "blocklist", "dnsfeed", "internal/isp")},
 	{path: "internal/isp", ours: with(leaves, "blocklist", "dnsfeed")},
 	{path: "internal/source", ours: with(leaves, "blocklist"), outside: []string{"github.com/klauspost/compress"}},

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,8 +36,8 @@ type InboxHead struct {
 	Hash   [32]byte
 }
 
-// Drafted says where a report went: it stays there as long as the draft is not
-// rejected or replaced.
+// Drafted says where a report went last: it stays there as long as the draft is
+// not rejected or replaced.
 type Drafted struct {
 	Decision blocklist.DecisionID
 	Entry    blocklist.EntryID
@@ -46,6 +47,53 @@ type Drafted struct {
 func (s *State) Drafted(id blocklist.ReportID) (Drafted, bool) {
 	d, ok := s.drafted[id]
 	return d, ok
+}
+
+// Holds is Drafted for a report that nobody else may touch: its draft waits, or
+// its entry is in force or suspended. What was decided and is gone for good may
+// be reported, and drafted, once more.
+func (s *State) Holds(id blocklist.ReportID) (Drafted, bool) {
+	at, ok := s.drafted[id]
+	if !ok {
+		return at, false
+	}
+	d, err := s.Decision(at.Decision)
+	if err != nil {
+		return at, false
+	}
+	held := d.Status == Draft
+	if l := s.lists[d.List]; l != nil && !held {
+		_, inForce := l.find(at.Entry)
+		_, suspended := place(l.suspended, at.Entry)
+		held = inForce || suspended
+	}
+	return at, held
+}
+
+// DraftedReports returns, in order, all reports that drafts and decisions come
+// from, but for those of one draft.
+func (s *State) DraftedReports(except blocklist.DecisionID) []blocklist.ReportID {
+	var all []blocklist.ReportID
+	for id, d := range s.drafted {
+		if d.Decision != except {
+			all = append(all, id)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Leaving returns the entries that open drafts would withdraw.
+func (s *State) Leaving() map[blocklist.EntryID]blocklist.DecisionID {
+	all := map[blocklist.EntryID]blocklist.DecisionID{}
+	for _, d := range s.Decisions {
+		if d.Status == Draft {
+			for _, w := range d.withdrawn {
+				all[w.ID] = d.ID
+			}
+		}
+	}
+	return all
 }
 
 // Inbox returns the furthest head of the inbox that a draft was made from; the
@@ -108,8 +156,8 @@ func (s *State) origins(r record) error {
 		if entry < d.first || entry >= d.first+blocklist.EntryID(d.Adds) {
 			return errors.New("a report is of an entry that the draft does not add")
 		}
-		if _, ok := s.drafted[report]; ok {
-			return errors.New("a report is drafted twice")
+		if other, ok := s.drafted[report]; ok && s.Decisions[other.Decision-1].Status == Draft {
+			return errors.New("a report is in two drafts")
 		}
 		s.drafted[report] = Drafted{d.ID, entry}
 		d.reports = append(d.reports, report)
@@ -124,14 +172,14 @@ func (s *State) origins(r record) error {
 // giveBack makes the reports of a draft that is rejected free for another one.
 func (s *State) giveBack(d *Decision) {
 	for _, id := range d.reports {
-		delete(s.drafted, id)
+		delete(s.drafted, id) // of a draft, so that it is the last one
 	}
 }
 
 func (s *State) checkOrigins(from Origins, replaces blocklist.DecisionID) error {
 	seen := map[blocklist.ReportID]bool{}
 	for _, o := range from.Reports {
-		if d, ok := s.drafted[o.Report]; ok && d.Decision != replaces {
+		if d, ok := s.Holds(o.Report); ok && d.Decision != replaces {
 			return fmt.Errorf("%v is drafted as %v in %v already", o.Report, d.Entry, d.Decision)
 		}
 		if seen[o.Report] {

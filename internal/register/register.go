@@ -199,7 +199,7 @@ func (r *Register) NewDraft(d blocklist.Decision, replaces blocklist.DecisionID,
 
 // NewDraftFrom is NewDraft, and records in the same moment from which reports
 // of the inbox the entries come: both are there, or neither. A report that
-// another draft has, or had until it was approved, is refused.
+// [State.Holds] says is taken is refused.
 func (r *Register) NewDraftFrom(d blocklist.Decision, replaces blocklist.DecisionID, from Origins, exceptions ...Exception) (*Decision, error) {
 	if err := d.Check(); err != nil {
 		return nil, err

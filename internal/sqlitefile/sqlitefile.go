@@ -91,10 +91,10 @@ func (s Schema) Open(path string) (*sql.DB, error) {
 func (s Schema) check(db *sql.DB) error {
 	var version int
 	if err := db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
-		return fmt.Errorf("not a %s: %w", s.What, s.Explain(err))
+		return fmt.Errorf("no %s: %w", s.What, s.Explain(err))
 	}
 	if version == 0 {
-		return fmt.Errorf("not a %s: it is another program's database, or was never finished", s.What)
+		return fmt.Errorf("no %s: it is another program's database, or was never finished", s.What)
 	}
 	if version != s.Version {
 		return fmt.Errorf("%s has schema %d, this program knows %d", s.What, version, s.Version)
