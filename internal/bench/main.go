@@ -1,10 +1,12 @@
 // Command bench measures the compiler against the tools that a list is made
-// with today, and vaernd against the servers that give zones and files away, in one run, turn by turn, on the lists of ../shared/bench:
+// with today, and vaernd against the servers that give zones and files away, in one run, turn by turn, on the lists of ../shared/bench;
+// and the inbox of reports on names of its own:
 //
 //	go run ./internal/bench -n 1000000
 //	go run ./internal/bench -n 1000000 transfer
 //	go run ./internal/bench -n 1000000 follow
 //	go run ./internal/bench -n 1000000 http
+//	go run ./internal/bench -n 1000000 reports
 //
 // It builds the list generators and bin/vaern, works in a temporary directory,
 // and prints medians: wall clock, processor time of the whole process tree,
@@ -72,6 +74,8 @@ func (b *bench) run() error {
 		return b.crowd()
 	case "http":
 		return b.http()
+	case "reports":
+		return b.reports()
 	}
 	self, err := os.Executable()
 	if err != nil {

@@ -91,6 +91,8 @@ func columnLike(name string) string {
 		return likeName
 	case has([]string{"address", "addresses", "addr"}) && !has(technical):
 		return likeAddress
+	case has([]string{"data"}) && has([]string{"uri", "url"}):
+		return likeDataURI
 	case has([]string{"reported", "submitted", "sent"}) && has([]string{"by"}):
 		return likeName
 	}
