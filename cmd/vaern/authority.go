@@ -29,13 +29,9 @@ type authority struct {
 // open reads the configuration, replays the register, and refuses to go on if
 // the officers file is not what the register says.
 func (a *app) open() (*authority, error) {
-	c, err := loadConfig(a.config)
+	c, now, err := a.configured()
 	if err != nil {
 		return nil, err
-	}
-	now, err := config.Clock(c.Environment, a.clock)
-	if err != nil {
-		return nil, cli.Misuse(err, "")
 	}
 	if a.compiles {
 		letGrow(c.Register)
@@ -57,6 +53,19 @@ func (a *app) open() (*authority, error) {
 		return nil, errors.Join(err, reg.Close())
 	}
 	return auth, nil
+}
+
+// configured reads configuration and clock.
+func (a *app) configured() (*Config, func() time.Time, error) {
+	c, err := loadConfig(a.config)
+	if err != nil {
+		return nil, nil, err
+	}
+	now, err := config.Clock(c.Environment, a.clock)
+	if err != nil {
+		return nil, nil, cli.Misuse(err, "")
+	}
+	return c, now, nil
 }
 
 // with runs a command on the opened authority and closes it.

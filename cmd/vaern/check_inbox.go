@@ -39,11 +39,13 @@ func (a *authority) checkInbox(r *report) {
 	}
 	n := int64(0)
 	for _, id := range a.reg.DraftedReports(0) {
-		if int64(id) > s.Reports {
-			r.problem(fmt.Errorf("inbox: %v is drafted, and not there", id))
+		switch state, ok := s.Of(id); {
+		case !ok || state == inbox.Reported:
+			r.problem(fmt.Errorf("inbox: %v is drafted, and not assessed or not there", id))
 			return
+		case state == inbox.Assessed: // and not rejected since
+			n++
 		}
-		n++
 	}
 	r.inbox = &inboxJSON{s.Reports, s.Events, s.States[inbox.Reported], s.States[inbox.Assessed] - n, n, s.States[inbox.Rejected]}
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/vaern/vaern/blocklist"
 	"github.com/vaern/vaern/cmd/internal/cli"
-	"github.com/vaern/vaern/internal/config"
 	"github.com/vaern/vaern/internal/inbox"
 	"github.com/vaern/vaern/internal/register"
 )
@@ -81,28 +80,22 @@ func (a *app) openDesk() (*desk, error) {
 	return &desk{c, a, now, box, drafts}, nil
 }
 
-// configured reads configuration and clock.
-func (a *app) configured() (*Config, func() time.Time, error) {
-	c, err := loadConfig(a.config)
-	if err != nil {
-		return nil, nil, err
-	}
-	now, err := config.Clock(c.Environment, a.clock)
-	if err != nil {
-		return nil, nil, cli.Misuse(err, "")
-	}
-	return c, now, nil
-}
-
 // drafted is the state that the register knows.
 const drafted = "drafted"
 
 // states are what a report can be.
 var states = []string{"reported", "assessed", drafted, "rejected"}
 
+// drafted says in what a report is drafted. One that was rejected in the inbox
+// is not any more: what became of it had come to its end before.
+func (d *desk) drafted(r *inbox.Report) (register.Drafted, bool) {
+	at, ok := d.drafts.Current(r.ID)
+	return at, ok && r.State != inbox.Rejected
+}
+
 // state says where a report is, with what the register knows.
 func (d *desk) state(r *inbox.Report) string {
-	if _, ok := d.drafts.Current(r.ID); ok {
+	if _, ok := d.drafted(r); ok {
 		return drafted
 	}
 	return r.State.String()

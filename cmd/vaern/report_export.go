@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,16 +22,16 @@ the analyst's name stands the authority; lists of INTERPOL's kind are read-only
 and left out.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			switch {
-			case format != inbox.FormatICCAM:
+			if format != inbox.FormatICCAM {
 				return cli.Misuse(fmt.Errorf("reports are not exported as %q", format), "--format iccam")
-			case o.limit < 0 || o.state != "" && !slices.Contains(states, o.state):
-				return cli.Misuse(errors.New("--state or --limit is none"), "states are: "+strings.Join(states, ", "))
+			}
+			if err := o.check(); err != nil {
+				return err
 			}
 			return a.atDesk(func(d *desk) error { return d.export(o) })
 		},
 	}
-	o.flags(a, c, 0)
+	o.flags(a, c)
 	c.Flags().StringVar(&format, "format", "", "iccam")
 	c.Flags().BoolVar(&a.json, "json", true, "it is JSON in any case")
 	_ = c.Flags().MarkHidden("json")
@@ -44,13 +42,9 @@ and left out.`,
 
 func (d *desk) export(o listOptions) error {
 	x := inbox.NewExporter(d.out, d.Authority)
-	n := 0
 	err := d.choose(o, true, func(r *inbox.Report) error {
 		if r.Format == inbox.FormatIWOL {
 			return nil
-		}
-		if n++; o.limit > 0 && n > o.limit {
-			return inbox.ErrStop
 		}
 		a, err := d.box.Assessment(r)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -232,8 +233,9 @@ func (in *intake) withdraw() error {
 	})
 }
 
-// withdrawMissing drafts, for each list, the withdrawal of the entries in force
-// that come from reports, but for those that a draft would take out already.
+// withdrawMissing drafts, for each list, the withdrawal of the entries that come
+// from reports and are in force or suspended, but for those that a draft would
+// take out already.
 func (a *authority) withdrawMissing(source string, reports []blocklist.ReportID) ([]blocklist.DecisionID, error) {
 	leaving := a.reg.Leaving()
 	from := map[blocklist.EntryID]bool{}
@@ -250,7 +252,7 @@ func (a *authority) withdrawMissing(source string, reports []blocklist.ReportID)
 			List:  a.Lists[i].Name,
 			Basis: fmt.Sprintf("not on the list of %s any more, as of %s", source, a.now().UTC().Format(time.DateOnly)),
 		}
-		for _, e := range a.reg.InForce(d.List) {
+		for _, e := range slices.Concat(a.reg.InForce(d.List), a.reg.Suspended(d.List)) {
 			if from[e.ID] {
 				d.Withdraw = append(d.Withdraw, blocklist.Withdrawal{ID: e.ID, Target: e.Target})
 			}

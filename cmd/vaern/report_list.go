@@ -46,7 +46,7 @@ func (d *desk) reportJSON(r *inbox.Report) (reportJSON, error) {
 		Class: string(r.Class), SiteType: string(r.SiteType), Dedicated: r.Dedicated, Compromised: r.Compromised, Country: r.Country,
 		Agencies: r.Agencies, Note: r.Note,
 	}
-	if at, ok := d.drafts.Current(r.ID); ok {
+	if at, ok := d.drafted(r); ok {
 		j.Decision, j.Entry = at.Decision.String(), at.Entry.String()
 	}
 	var err error
@@ -57,16 +57,25 @@ func (d *desk) reportJSON(r *inbox.Report) (reportJSON, error) {
 // listOptions are the flags that choose reports.
 type listOptions struct {
 	state, source string
-	limit         int
+	limit         int // 0: all
 }
 
-func (o *listOptions) flags(a *app, c *cobra.Command, limit int) {
+func (o *listOptions) flags(a *app, c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.state, "state", "", "only those that are `STATE`: "+strings.Join(states, ", "))
 	f.StringVar(&o.source, "source", "", "only those from the source `NAME`")
-	f.IntVar(&o.limit, "limit", limit, "at most `N`; 0: all")
 	oneOf(c, "state", states...)
 	_ = c.RegisterFlagCompletionFunc("source", a.completeSources)
+}
+
+func (o *listOptions) check() error {
+	if o.state != "" && !slices.Contains(states, o.state) {
+		return cli.Misuse(errors.New("there is no such state"), "states are: "+strings.Join(states, ", "))
+	}
+	if o.limit < 0 {
+		return cli.Misuse(errors.New("--limit is less than 0"), "")
+	}
+	return nil
 }
 
 func (a *app) reportList() *cobra.Command {
@@ -76,8 +85,8 @@ func (a *app) reportList() *cobra.Command {
 		Short: "List reports, the newest first",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if o.limit < 0 || o.state != "" && !slices.Contains(states, o.state) {
-				return cli.Misuse(errors.New("--state or --limit is none"), "states are: "+strings.Join(states, ", "))
+			if err := o.check(); err != nil {
+				return err
 			}
 			err := a.atDesk(func(d *desk) error { return d.list(o) })
 			if errors.Is(err, errNoReports) { // nothing is a list too
@@ -91,7 +100,8 @@ func (a *app) reportList() *cobra.Command {
 			return err
 		},
 	}
-	o.flags(a, c, 50)
+	o.flags(a, c)
+	c.Flags().IntVar(&o.limit, "limit", 50, "at most `N`; 0: all")
 	c.Flags().BoolVar(&a.json, "json", false, "print JSON")
 	return c
 }
@@ -126,7 +136,10 @@ func (d *desk) choose(o listOptions, ascending bool, use func(*inbox.Report) err
 	}
 	f := inbox.Filter{Source: o.source, Ascending: ascending}
 	if state, ok := inbox.ParseState(o.state); ok {
-		f.State, f.Except = &state, d.draftedIDs()
+		f.State = &state
+		if state == inbox.Assessed {
+			f.Except = d.draftedIDs()
+		}
 	}
 	return d.box.List(f, use)
 }
@@ -148,7 +161,7 @@ func (d *desk) chooseDrafted(o listOptions, ascending bool, use func(*inbox.Repo
 		if err != nil {
 			return err
 		}
-		if o.source != "" && r.Source != o.source {
+		if r.State == inbox.Rejected || o.source != "" && r.Source != o.source {
 			continue
 		}
 		if err := use(r); errors.Is(err, inbox.ErrStop) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -38,6 +39,8 @@ type stepJSON struct {
 	From string    `json:"from"`
 	To   string    `json:"to"`
 	Why  string    `json:"why"`
+
+	Assessment *inbox.Assessment `json:"assessment,omitempty"` // that was made in this step
 }
 
 type relatedJSON struct {
@@ -73,7 +76,7 @@ func (d *desk) show(id blocklist.ReportID) error {
 	if j.History, err = d.history(r); err != nil {
 		return err
 	}
-	if at, ok := d.drafts.Current(id); ok {
+	if at, ok := d.drafted(r); ok {
 		if j.Fate, err = d.fate(at); err != nil {
 			return err
 		}
@@ -84,33 +87,42 @@ func (d *desk) show(id blocklist.ReportID) error {
 	return j.print(d.out)
 }
 
-// history is what the inbox and the register say of a report, one after the
-// other: it is drafted only after it was assessed, and assessed again only
-// after it was given back.
+// history is what the inbox and the register say of a report, in one order: a
+// draft says what it knew of the inbox, and nothing is done to a report while it
+// is in one.
 func (d *desk) history(r *inbox.Report) ([]stepJSON, error) {
 	events, err := d.box.History(r)
 	if err != nil {
 		return nil, err
 	}
-	var drafts []stepJSON
-	for _, x := range d.drafts.Of(r.ID) {
-		drafts = append(drafts, stepJSON{x.At, "-", inbox.Assessed.String(), drafted, fmt.Sprintf("%v in %v", x.Entry, x.Decision)})
-		if !x.Back.IsZero() {
-			drafts = append(drafts, stepJSON{x.Back, "-", drafted, inbox.Assessed.String(), fmt.Sprintf("%v rejected: %s", x.Decision, x.Reason)})
-		}
-	}
+	drafts := d.drafts.Of(r.ID)
 	var all []stepJSON
 	for i, e := range events {
-		s := stepJSON{e.At, e.Who, e.From.String(), e.To.String(), e.Why}
+		for len(drafts) > 0 && drafts[0].Inbox < e.Seq {
+			all, drafts = appendDrafting(all, drafts[0]), drafts[1:]
+		}
+		s := stepJSON{At: e.At, Who: e.Who, From: e.From.String(), To: e.To.String(), Why: e.Why}
 		if i == 0 {
 			s.From = ""
-		}
-		for len(drafts) > 0 && drafts[0].At.Before(s.At) {
-			all, drafts = append(all, drafts[0]), drafts[1:]
+		} else if e.To == inbox.Assessed {
+			if s.Assessment, err = e.Assessment(); err != nil {
+				return nil, err
+			}
 		}
 		all = append(all, s)
 	}
-	return append(all, drafts...), nil
+	for _, x := range drafts {
+		all = appendDrafting(all, x)
+	}
+	return all, nil
+}
+
+func appendDrafting(all []stepJSON, x register.Drafting) []stepJSON {
+	all = append(all, stepJSON{At: x.At, Who: "-", From: inbox.Assessed.String(), To: drafted, Why: fmt.Sprintf("%v in %v", x.Entry, x.Decision)})
+	if !x.Back.IsZero() {
+		all = append(all, stepJSON{At: x.Back, Who: "-", From: drafted, To: inbox.Assessed.String(), Why: fmt.Sprintf("%v rejected: %s", x.Decision, x.Reason)})
+	}
+	return all
 }
 
 // fate says what became of the entry of a report. Only this needs the register
@@ -146,7 +158,7 @@ func (a *authority) standingOf(d *register.Decision, id blocklist.EntryID) strin
 	return "not in force any more on list " + d.List
 }
 
-func (j *shownJSON) print(w interface{ Write([]byte) (int, error) }) error {
+func (j *shownJSON) print(w io.Writer) error {
 	var b strings.Builder
 	line := func(name string, parts ...string) {
 		var said []string
@@ -188,9 +200,13 @@ func (j *shownJSON) print(w interface{ Write([]byte) (int, error) }) error {
 		if from == "" {
 			from = "new"
 		}
-		line("history", fmt.Sprintf("%s  %s: %s to %s", s.At.Format(time.RFC3339), s.Who, from, s.To), s.Why)
+		found := ""
+		if a := s.Assessment; a != nil {
+			found = fmt.Sprintf(" (%s, %v)", a.Class, a.Unit)
+		}
+		line("history", fmt.Sprintf("%s  %s: %s to %s%s", s.At.Format(time.RFC3339), s.Who, from, s.To, found), s.Why)
 	}
-	_, err := w.Write([]byte(b.String()))
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 

@@ -13,6 +13,16 @@ type Summary struct {
 	Reports int64
 	Events  int64
 	States  [len(stateNames)]int64
+
+	of []State // by id
+}
+
+// Of returns the state of a report, and whether there is such a report.
+func (s *Summary) Of(id blocklist.ReportID) (State, bool) {
+	if id < 1 || int(id) >= len(s.of) {
+		return 0, false
+	}
+	return s.of[id], true
 }
 
 // Verify reads all of the inbox and holds it against its own history: the chain
@@ -151,5 +161,6 @@ func (v *verification) rest(tx *sql.Tx) error {
 		}
 		v.States[v.now[id]]++
 	}
+	v.of = v.now
 	return nil
 }

@@ -194,6 +194,7 @@ func (s *State) checkOrigins(from Origins, replaces blocklist.DecisionID) error 
 // back when the draft was rejected or replaced.
 type Drafting struct {
 	Drafted
+	Inbox  int64 // how many events the inbox had: later ones came after this
 	At     time.Time
 	Back   time.Time // zero: it was not given back
 	Reason string    // of the rejection
@@ -207,6 +208,7 @@ type Draftings struct {
 
 type drafting struct {
 	id      blocklist.DecisionID
+	inbox   int64
 	at      time.Time
 	back    time.Time
 	reason  string
@@ -234,7 +236,7 @@ func (d *Draftings) Of(id blocklist.ReportID) []Drafting {
 	var all []Drafting
 	for _, x := range d.drafts {
 		if e, ok := x.entries[id]; ok {
-			all = append(all, Drafting{Drafted{x.id, e}, x.at, x.back, x.reason})
+			all = append(all, Drafting{Drafted{x.id, e}, x.inbox, x.at, x.back, x.reason})
 		}
 	}
 	return all
@@ -277,13 +279,15 @@ func (s *sqlite) readDraftings(d *Draftings) error {
 			if x.id, err = blocklist.ParseDecisionID(subject); err != nil {
 				return fmt.Errorf("%w: %w", ErrTampered, err)
 			}
-			if _, err := parseOrigins(body, func(r blocklist.ReportID, e blocklist.EntryID) error {
+			head, err := parseOrigins(body, func(r blocklist.ReportID, e blocklist.EntryID) error {
 				x.entries[r] = e
 				d.current[r] = Drafted{x.id, e}
 				return nil
-			}); err != nil {
+			})
+			if err != nil {
 				return fmt.Errorf("%w: %w", ErrTampered, err)
 			}
+			x.inbox = head.Events
 			drafts[subject] = x
 			d.drafts = append(d.drafts, x)
 		} else if x := drafts[subject]; x != nil {
