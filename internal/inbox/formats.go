@@ -83,7 +83,7 @@ func Read(r io.Reader, o Options, each func(Line) error) (unused []string, err e
 	if err := source.ReadRows(r, format, t.header, t.row); err != nil {
 		return nil, err
 	}
-	return t.unused, nil
+	return t.unused, t.mapped()
 }
 
 // table reads csv, jsonl and iwol.
@@ -128,9 +128,22 @@ func (t *table) header(names []string) error {
 	if t.options.Format == FormatJSONL {
 		return nil // an object may leave out what another has
 	}
+	if err := t.mapped(); err != nil {
+		return err
+	}
 	for _, ours := range t.needed() {
 		if !found[ours] {
 			return fmt.Errorf("there is no column %s", ours)
+		}
+	}
+	return nil
+}
+
+// mapped says whether the file has the columns that options name.
+func (t *table) mapped() error {
+	for theirs := range t.options.Columns {
+		if _, ok := t.at[theirs]; !ok && t.at != nil { // nil: the file is empty
+			return fmt.Errorf("the file has no column %s", source.Shown(theirs))
 		}
 	}
 	return nil

@@ -44,7 +44,7 @@ func (o Options) mapsTo(ours string) bool {
 }
 
 func errUnknown(kind, ours, theirs string) error {
-	return fmt.Errorf("unknown %s %s: map it with --columns %s=..., or name only the %ss to use", kind, shown(ours), strings.Trim(shown(theirs), `"`), kind)
+	return fmt.Errorf("unknown %s %s: map it with --columns %s=..., or name only the %ss to use", kind, Shown(ours), strings.Trim(Shown(theirs), `"`), kind)
 }
 
 // maxUnused bounds how many unused names are remembered: in JSON Lines every
@@ -52,7 +52,7 @@ func errUnknown(kind, ours, theirs string) error {
 const maxUnused = 64
 
 func (r *Result) addUnused(name string) {
-	if name = strings.Trim(shown(name), `"`); len(r.Unused) < maxUnused && !slices.Contains(r.Unused, name) {
+	if name = strings.Trim(Shown(name), `"`); len(r.Unused) < maxUnused && !slices.Contains(r.Unused, name) {
 		r.Unused = append(r.Unused, name)
 	}
 }
@@ -61,9 +61,9 @@ func (r *Result) addUnused(name string) {
 // name: a dot (as IDNA knows them) within a word, or what only a URL has.
 var nameLike = regexp.MustCompile(`[^\s.][.。．｡][^\s.]|[/:@\\]`)
 
-// shown quotes the name of a column for a message, unless the row may not be
+// Shown quotes the name of a column for a message, unless the row may not be
 // a header at all.
-func shown(name string) string {
+func Shown(name string) string {
 	if nameLike.MatchString(name) || len(name) > 64 {
 		return `"[not shown]"`
 	}

@@ -107,7 +107,7 @@ func (c *csvRows) begin(text string) (err error) {
 	for i, name := range names {
 		names[i] = trim(name)
 		if slices.Contains(names[:i], names[i]) {
-			return fmt.Errorf("column %s is there twice", shown(names[i]))
+			return fmt.Errorf("column %s is there twice", Shown(names[i]))
 		}
 		c.fields = append(c.fields, Field{Name: names[i]})
 	}
@@ -152,11 +152,3 @@ func (j *jsonRows) row(row *Row, text string) (bool, error) {
 
 // maxKeys bounds how many different keys the objects of a file have together.
 const maxKeys = 256
-
-// Shown quotes the name of a column for a message, unless it may be a listed
-// name: the file may have no header at all.
-func Shown(name string) string { return shown(name) }
-
-// Reject makes the rejection of a line that is not of its form; reason holds
-// nothing of the line.
-func Reject(reason string) error { return syntax(reason) }
