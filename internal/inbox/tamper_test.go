@@ -137,3 +137,53 @@ func TestCutOff(t *testing.T) {
 		t.Errorf("another branch: %v", err)
 	}
 }
+
+// With all hashes made anew, what no rule allows is still found.
+func TestForgedEvents(t *testing.T) {
+	w := lived(t)
+	head, err := w.Head()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(w.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const found = `{"class":"baseline","unit":"domain"}`
+	brought := func(first, last blocklist.ReportID, digest string) string {
+		return importBody{FormatCSV, first, last, digest}.String()
+	}
+	for name, e := range map[string]Event{
+		"from another state":        {Report: 1, Who: "bo", From: Reported, To: Rejected},
+		"back to reported":          {Report: 1, Who: "bo", From: Assessed, To: Reported},
+		"no such report":            {Report: 9, Who: "bo", From: Reported, To: Rejected},
+		"less than no report":       {Report: -1, Who: "bo", From: Reported, To: Rejected},
+		"assessed as nothing":       {Report: 3, Who: "bo", From: Reported, To: Assessed, Body: "{"},
+		"what is read-only":         {Report: 5, Who: "bo", From: Assessed, To: Assessed, Body: found},
+		"an import of nothing":      {Who: "a", Body: "nothing"},
+		"an import of other rows":   {Who: "a", Body: brought(0, 0, "00")},
+		"an import of rows before":  {Who: "a", Body: brought(3, 3, newRows().hex())},
+		"an import that is not all": {Who: "a", Body: brought(6, 6, newRows().hex())},
+	} {
+		if _, err := record(w.db, head, &e, w.now); err != nil {
+			t.Fatal(err)
+		}
+		if e.Report > 0 {
+			execute(t, w.db, fmt.Sprintf("UPDATE reports SET state = %d WHERE id = %d", e.To, e.Report))
+		}
+		if _, err := w.Verify(Head{}); !errors.Is(err, ErrTampered) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := errors.Join(w.Close(), os.WriteFile(w.path, good, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		w.Inbox = w.opened()
+	}
+	// An event behind a gap says nothing, and is one too many.
+	execute(t, w.db, "INSERT INTO events SELECT 8, time, 3, who, before, after, why, body, hash FROM events WHERE seq = 3")
+	if _, err := w.Verify(Head{}); !errors.Is(err, ErrTampered) {
+		t.Errorf("behind a gap: %v", err)
+	}
+	w.unguarded("DELETE FROM events WHERE seq = 8")
+	w.whole(Head{})
+}

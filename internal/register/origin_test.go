@@ -129,6 +129,10 @@ func TestForgedOriginsAreRefused(t *testing.T) {
 			i := find(r, kindReports, 0)
 			return append(slices.Delete(slices.Clone(r), i, i+1), r[i])
 		},
+		"entry of the draft before": func(r []record) []record {
+			r[find(r, kindReports, 1)].body = []byte(head + "R3 E1\n")
+			return r
+		},
 		"twice": func(r []record) []record {
 			i := find(r, kindReports, 0)
 			return slices.Insert(r, i, r[i])
