@@ -49,8 +49,9 @@ func (b *bench) answers(what string) error {
 	name := []byte("www.site0000000000.example\n")
 	return b.compare("inbox, "+what,
 		side{"report list", func() *exec.Cmd { return b.vaern("report", "list") }},
-		side{"report list --state", func() *exec.Cmd { return b.vaern("report", "list", "--state", "reported") }},
-		side{"report show", func() *exec.Cmd { return b.vaern("report", "show", "R2") }},
+		side{"report list --source", func() *exec.Cmd { return b.vaern("report", "list", "--source", "hotline") }},
+		side{"report list --state", func() *exec.Cmd { return b.vaern("report", "list", "--state", "assessed") }},
+		side{"report show", func() *exec.Cmd { return b.vaern("report", "show", "R1") }}, // which is decided
 		side{"explain", func() *exec.Cmd {
 			c := b.vaern("explain")
 			c.Stdin = bytes.NewReader(name)
