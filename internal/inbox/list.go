@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -134,42 +135,66 @@ func (b *Inbox) List(f Filter, use func(*Report) error) error {
 	}
 	query, args := f.query()
 	for {
-		var reports []*Report
-		err := b.each(query, append([]any{at, page}, args...), func(row scanner) error {
-			r, err := scanReport(row)
-			reports = append(reports, r)
+		ids, err := b.ids(query, append([]any{at, page}, args...)...)
+		if err != nil {
 			return err
-		})
+		}
+		more := len(ids) == page
+		if more {
+			at = int64(ids[page-1])
+		}
+		reports, err := b.read(f, f.meant(ids))
 		if err != nil {
 			return err
 		}
 		for _, r := range reports {
-			at = int64(r.ID)
-			if _, except := slices.BinarySearch(f.Except, r.ID); except {
-				continue
-			}
 			if err := use(r); errors.Is(err, ErrStop) {
 				return nil
 			} else if err != nil {
 				return err
 			}
 		}
-		if len(reports) < page {
+		if !more {
 			return nil
 		}
-		at = f.skip(at)
 	}
 }
 
-// query asks for a page beyond an id. The indexes have the order of the ids
+// meant leaves out the exceptions: by their ids, because there may be a long
+// list's worth of them, and an index alone finds those.
+func (f *Filter) meant(ids []blocklist.ReportID) []blocklist.ReportID {
+	return slices.DeleteFunc(ids, func(id blocklist.ReportID) bool {
+		_, except := slices.BinarySearch(f.Except, id)
+		return except
+	})
+}
+
+// read returns reports in the order of the filter.
+func (b *Inbox) read(f Filter, ids []blocklist.ReportID) ([]*Report, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, fmt.Errorf("read inbox: %w", err)
+	}
+	order, _ := f.order()
+	var all []*Report
+	err = b.each("SELECT "+reportColumns+" FROM reports WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id "+order, []any{string(list)},
+		func(row scanner) error {
+			r, err := scanReport(row)
+			all = append(all, r)
+			return err
+		})
+	return all, err
+}
+
+// query asks for a page of ids beyond one. The indexes have the order of the ids
 // within each state, so that of one source each state is asked for by itself.
 func (f *Filter) query() (query string, args []any) {
-	order, beyond := "DESC", "<"
-	if f.Ascending {
-		order, beyond = "ASC", ">"
-	}
+	order, beyond := f.order()
 	of := func(where string) string {
-		return fmt.Sprintf("SELECT * FROM (SELECT %s FROM reports WHERE id %s ?1 %s ORDER BY id %s LIMIT ?2)", reportColumns, beyond, where, order)
+		return fmt.Sprintf("SELECT * FROM (SELECT id FROM reports WHERE id %s ?1 %s ORDER BY id %s LIMIT ?2)", beyond, where, order)
 	}
 	switch {
 	case f.State == nil && f.Source == "":
@@ -186,19 +211,11 @@ func (f *Filter) query() (query string, args []any) {
 	return fmt.Sprintf("%s ORDER BY id %s LIMIT ?2", strings.Join(each, " UNION ALL "), order), []any{f.Source}
 }
 
-// skip returns the end of the run of ids to leave out that at is in: most
-// drafts take reports as they came.
-func (f *Filter) skip(at int64) int64 {
-	i, found := slices.BinarySearch(f.Except, blocklist.ReportID(at))
-	step := -1
+func (f *Filter) order() (order, beyond string) {
 	if f.Ascending {
-		step = 1
+		return "ASC", ">"
 	}
-	for found && i+step >= 0 && i+step < len(f.Except) && int64(f.Except[i+step]) == at+int64(step) {
-		i += step
-		at += int64(step)
-	}
-	return at
+	return "DESC", "<"
 }
 
 // Newest returns the newest ids in a state, for completion.
