@@ -33,6 +33,8 @@ const decisionMagic = "vaern decision 1"
 //     rollback	1795435200
 //     ~ E9	host	www.example
 //     ^ E8	host	back.example
+//     = E7	domain	checked.example	still	2026-11-23	note
+//     case	C3	uphold
 //     officer add	alice	police	ssh-ed25519 AAAA...
 //     officer revoke	bob	2026-11-23T12:00:00Z
 //     override	growth	D5	<sha256 of the text of D5>
@@ -54,6 +56,8 @@ type Decision struct {
 	Rollback    Serial // the edition that it leads back to; 0: it is no rollback
 	Suspend     []Withdrawal
 	Resume      []Withdrawal // of suspensions; it puts the entries back in force
+	Rechecks    []Recheck
+	Cases       []CaseStep
 	Officers    []OfficerChange
 	Overrides   []Override
 }
@@ -103,6 +107,8 @@ type Each struct {
 	Rollback func(Serial) error
 	Suspend  func(Withdrawal) error
 	Resume   func(Withdrawal) error
+	Recheck  func(Recheck) error
+	Case     func(CaseStep) error
 	Officer  func(OfficerChange) error
 	Override func(Override) error
 }
@@ -132,6 +138,12 @@ func (d *Decision) Bytes() []byte {
 	}
 	writeWithdrawals(&b, "~ ", d.Suspend)
 	writeWithdrawals(&b, "^ ", d.Resume)
+	for _, c := range byID(d.Rechecks, func(c Recheck) EntryID { return c.ID }) {
+		writeLine(&b, "= "+c.ID.String(), c.Target.Unit.String(), c.Target.Reveal(), c.Result.String(), c.Day.Format(time.DateOnly), c.Note)
+	}
+	for _, c := range d.Cases {
+		writeLine(&b, "case", c.Case.String(), string(c.Step))
+	}
 	for _, o := range d.Officers {
 		if o.Revoke {
 			writeLine(&b, "officer revoke", o.Name, o.Since.UTC().Format(time.RFC3339))
@@ -229,6 +241,8 @@ func ParseDecision(text []byte) (*Decision, error) {
 		Rollback: func(s Serial) error { body.Rollback = s; return nil },
 		Suspend:  func(w Withdrawal) error { body.Suspend = append(body.Suspend, w); return nil },
 		Resume:   func(w Withdrawal) error { body.Resume = append(body.Resume, w); return nil },
+		Recheck:  func(c Recheck) error { body.Rechecks = append(body.Rechecks, c); return nil },
+		Case:     func(c CaseStep) error { body.Cases = append(body.Cases, c); return nil },
 		Officer:  func(o OfficerChange) error { body.Officers = append(body.Officers, o); return nil },
 		Override: func(o Override) error { body.Overrides = append(body.Overrides, o); return nil },
 	})
@@ -236,7 +250,7 @@ func ParseDecision(text []byte) (*Decision, error) {
 		return nil, err
 	}
 	d.Add, d.Withdraw, d.Rollback, d.Suspend = body.Add, body.Withdraw, body.Rollback, body.Suspend
-	d.Resume, d.Officers, d.Overrides = body.Resume, body.Officers, body.Overrides
+	d.Resume, d.Rechecks, d.Cases, d.Officers, d.Overrides = body.Resume, body.Rechecks, body.Cases, body.Officers, body.Overrides
 	return d, nil
 }
 
@@ -253,13 +267,14 @@ func ScanDecision(text []byte, each Each) (*Decision, error) {
 }
 
 type scanner struct {
-	rest   string
-	line   int
-	kind   int     // of the last body line: kinds come in a fixed order
-	last   EntryID // of that line, if it is about an entry: ids go up within a kind
-	back   bool    // a rollback line was seen
-	bodies int     // lines of the body before this one
-	each   Each
+	rest     string
+	line     int
+	kind     int     // of the last body line: kinds come in a fixed order
+	last     EntryID // of that line, if it is about an entry: ids go up within a kind
+	lastCase CaseID
+	back     bool // a rollback line was seen
+	bodies   int  // lines of the body before this one
+	each     Each
 
 	category string // of the last line that [scanner.bare] took, which was held to its form
 }
@@ -271,6 +286,8 @@ const (
 	kindRollback
 	kindSuspend
 	kindResume
+	kindRecheck
+	kindCase
 	kindOfficer
 	kindOverride
 )
@@ -335,6 +352,10 @@ func (s *scanner) body(line string) error {
 		kind, err = kindSuspend, s.takeOut(kindSuspend, line[2:], s.each.Suspend)
 	case strings.HasPrefix(line, "^ "):
 		kind, err = kindResume, s.takeOut(kindResume, line[2:], s.each.Resume)
+	case strings.HasPrefix(line, "= "):
+		kind, err = kindRecheck, s.recheck(line[2:])
+	case strings.HasPrefix(line, "case\t"):
+		kind, err = kindCase, s.caseStep(line)
 	case strings.HasPrefix(line, "officer "):
 		kind, err = kindOfficer, s.officer(line)
 	case strings.HasPrefix(line, "override\t"):
@@ -447,25 +468,29 @@ func (s *scanner) takeOut(kind int, line string, each func(Withdrawal) error) er
 	if len(f) != 3 {
 		return errors.New("a withdrawal, suspension or resumption has not its three fields")
 	}
-	id, err := s.id(kind, f[0])
-	if err != nil {
+	w, err := s.named(kind, f)
+	if err != nil || each == nil {
 		return err
+	}
+	return each(w)
+}
+
+// named reads the id, unit and target of an entry that was added before.
+func (s *scanner) named(kind int, f []string) (w Withdrawal, err error) {
+	if w.ID, err = s.id(kind, f[0]); err != nil {
+		return w, err
 	}
 	unit, err := ParseUnit(f[1])
 	if err != nil {
-		return err
+		return w, err
 	}
-	t, err := ParseTarget(unit, f[2])
-	if err != nil {
-		return err
+	if w.Target, err = ParseTarget(unit, f[2]); err != nil {
+		return w, err
 	}
-	if t.Reveal() != f[2] {
-		return errors.New("target is not in canonical form")
+	if w.Target.Reveal() != f[2] {
+		return w, errors.New("target is not in canonical form")
 	}
-	if each == nil {
-		return nil
-	}
-	return each(Withdrawal{id, t})
+	return w, nil
 }
 
 // rollback reads the line that says that all that is suspended was added since

@@ -31,6 +31,11 @@ func exampleDecision(t testing.TB) *Decision {
 		Withdraw: []Withdrawal{{3, target(t, "domain old.example")}, {11, target(t, "host www.old.example")}},
 		Suspend:  []Withdrawal{{4, target(t, "domain doubt.example")}, {5, target(t, "url http://doubt.example/")}},
 		Resume:   []Withdrawal{{2, target(t, "domain back.example")}, {6, target(t, "host www.back.example")}},
+		Rechecks: []Recheck{
+			{7, target(t, "domain seen.example"), Still, noon.Truncate(24 * time.Hour), "as before"},
+			{8, target(t, "url http://seen.example/"), ChangedOwner, noon.Truncate(24 * time.Hour), ""},
+		},
+		Cases: []CaseStep{{1, Suspend}, {3, Reject}},
 		Officers: []OfficerChange{
 			{Name: "alice", Role: Police, Key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"}, {Revoke: true, Name: "bob@police", Since: noon},
 		},
@@ -53,6 +58,10 @@ basis: order 12/2026 of the court
 ~ E5|url|http://doubt.example/
 ^ E2|domain|back.example
 ^ E6|host|www.back.example
+= E7|domain|seen.example|still|2026-11-23|as before
+= E8|url|http://seen.example/|changed-owner|2026-11-23|
+case|C1|suspend
+case|C3|reject
 officer add|alice|police|ssh-ed25519 AAAAC3NzaC1lZDI1NTE5
 officer revoke|bob@police|2026-11-23T12:00:00Z
 override|growth|D5|`+strings.Repeat("ab", 32)+"\n", "|", "\t")
@@ -78,6 +87,7 @@ func TestDecisionIsWrittenByID(t *testing.T) {
 	d.Add[0], d.Add[1] = d.Add[1], d.Add[0]
 	d.Withdraw[0], d.Withdraw[1] = d.Withdraw[1], d.Withdraw[0]
 	d.Suspend[0], d.Suspend[1] = d.Suspend[1], d.Suspend[0]
+	d.Rechecks[0], d.Rechecks[1] = d.Rechecks[1], d.Rechecks[0]
 	d.Resume[0], d.Resume[1] = d.Resume[1], d.Resume[0]
 	if !bytes.Equal(d.Bytes(), want) {
 		t.Error("order of the fields shows in the text")
@@ -118,6 +128,20 @@ func TestParseDecisionRefuses(t *testing.T) {
 		"suspended twice":     strings.Join(append(append([]string{}, lines[:6]...), lines[10], lines[10]), ""),
 		"suspended, then -":   strings.Join(append(append([]string{}, lines[:6]...), lines[10], lines[8]), ""),
 		"suspended, 2 fields": replace("E4\tdomain\t", "E4\t"),
+		"spelling, recheck":   replace("seen.example", "Seen.example"),
+		"result":              replace("\tstill\t", "\tthere\t"),
+		"day of a recheck":    replace("\t2026-11-23\tas before", "\t2026-11-31\tas before"),
+		"day and hour":        replace("\t2026-11-23\tas before", "\t2026-11-23T12:00:00Z\tas before"),
+		"before 1970":         replace("\t2026-11-23\tas before", "\t1969-12-31\tas before"),
+		"recheck, 5 fields":   replace("\tas before", ""),
+		"recheck, 7 fields":   replace("as before", "as\tbefore"),
+		"long note":           replace("as before", strings.Repeat("x", 4097)),
+		"rechecked twice":     replace("= E8", "= E7"),
+		"recheck before ^":    replace("^ E2\tdomain\tback.example\n", "= E2\tdomain\tback.example\tstill\t2026-11-23\t\n"),
+		"step":                replace("C3\treject", "C3\tforget"),
+		"case":                replace("C3", "C03"),
+		"case twice":          replace("C3", "C1"),
+		"case, 4 fields":      replace("C3\treject", "C3\treject\t"),
 		"rollback, and +":     strings.Join(append(append([]string{}, lines[:7]...), "rollback\t5\n", lines[10]), ""),
 		"id":                  replace("E12", "E012"),
 		"id of the decision":  replace("D7", "7"),
@@ -169,6 +193,7 @@ func TestRollbackDoesNothingElse(t *testing.T) {
 	}
 	for what, change := range map[string]func(*Decision){
 		"an addition": func(d *Decision) { d.Add = full.Add }, "a withdrawal": func(d *Decision) { d.Withdraw = full.Withdraw },
+		"a recheck": func(d *Decision) { d.Rechecks = full.Rechecks }, "a case": func(d *Decision) { d.Cases = full.Cases },
 		"an officer": func(d *Decision) { d.Officers = full.Officers[:1] }, "a revocation": func(d *Decision) { d.Officers = full.Officers[1:] },
 		"an override": func(d *Decision) { d.Overrides = full.Overrides },
 	} {
@@ -265,6 +290,8 @@ func TestScanDecisionStopsAtAnError(t *testing.T) {
 		{Add: func(Entry) error { return fail }},
 		{Withdraw: func(Withdrawal) error { return fail }},
 		{Suspend: func(Withdrawal) error { return fail }},
+		{Recheck: func(Recheck) error { return fail }},
+		{Case: func(CaseStep) error { return fail }},
 		{Officer: func(OfficerChange) error { return fail }},
 		{Override: func(Override) error { return fail }},
 	} {

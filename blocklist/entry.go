@@ -29,6 +29,17 @@ func ParseReportID(s string) (ReportID, error) {
 	return ReportID(n), err
 }
 
+// CaseID numbers a case within its register, from 1, written C3.
+type CaseID int64
+
+func (id CaseID) String() string { return "C" + strconv.FormatInt(int64(id), 10) }
+
+// ParseCaseID reads C3.
+func ParseCaseID(s string) (CaseID, error) {
+	n, err := parseID(s, "C")
+	return CaseID(n), err
+}
+
 // ParseEntryID reads E12.
 func ParseEntryID(s string) (EntryID, error) {
 	n, err := parseID(s, "E")
