@@ -131,10 +131,10 @@ func (a *app) onTerminal() bool { return progress.IsTerminal(a.in) && progress.I
 // needs says how many police officers must sign a decision now: enough to
 // add, or, for one that only takes away, enough to withdraw, unless it takes
 // away so much that one person could empty the list. A rollback needs one,
-// whatever it takes.
+// whatever it takes, and so does what only says something of entries or cases.
 func (a *authority) needs(d *register.Decision) int {
 	switch {
-	case d.Rollback != 0:
+	case d.Rollback != 0, d.OnlySays():
 		return 1
 	case d.AddsAnything() || a.shrinks(d) || a.leavesNobody(d):
 		return a.Quorum.Add

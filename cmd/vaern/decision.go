@@ -40,7 +40,7 @@ type approvalJSON struct {
 
 type entryJSON struct {
 	ID       string   `json:"id"`
-	Change   string   `json:"change"` // add, withdraw, suspend or resume
+	Change   string   `json:"change"` // add, withdraw, suspend, resume or recheck
 	Unit     string   `json:"unit"`
 	Target   string   `json:"target"`
 	Category string   `json:"category,omitempty"`
@@ -58,12 +58,13 @@ type decisionJSON struct {
 	Withdraws int            `json:"withdraws"`
 	Suspends  int            `json:"suspends"`
 	Resumes   int            `json:"resumes"`
+	Rechecks  int            `json:"rechecks,omitempty"`
 	Rollback  string         `json:"rollback,omitempty"` // the serial that it leads back to
 	Needs     int            `json:"needs"`
 	Reason    string         `json:"reason,omitempty"`
 	Approvals []approvalJSON `json:"approvals"`
 	Entries   []entryJSON    `json:"entries,omitempty"`
-	Other     []string       `json:"other,omitempty"` // lines about officers and overrides
+	Other     []string       `json:"other,omitempty"` // lines about cases, officers and overrides
 	Counts    *counts        `json:"counts,omitempty"`
 	// HeldBack is what would refuse a build, if a draft were in force now.
 	HeldBack []blocklist.Refusal `json:"held_back,omitempty"`
@@ -76,7 +77,7 @@ func (a *authority) decisionJSON(d *register.Decision) decisionJSON {
 	}
 	j := decisionJSON{
 		ID: d.ID.String(), State: string(d.Status), List: d.List, Basis: d.Basis, Digest: d.Digest, Drafted: d.Drafted,
-		Adds: d.Adds, Withdraws: d.Withdraws, Suspends: d.Suspends, Resumes: d.Resumes, Needs: needs, Reason: d.Reason, Approvals: []approvalJSON{},
+		Adds: d.Adds, Withdraws: d.Withdraws, Suspends: d.Suspends, Resumes: d.Resumes, Rechecks: d.Rechecks, Needs: needs, Reason: d.Reason, Approvals: []approvalJSON{},
 	}
 	if d.Rollback != 0 {
 		j.Rollback = d.Rollback.String()

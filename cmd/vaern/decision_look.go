@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -191,11 +192,12 @@ func (k *look) standing(e blocklist.Entry) (count *int, text string) {
 // until says when an entry expires, if that is announced: an addition of the
 // same then renews it.
 func (k *look) until(id blocklist.EntryID) string {
-	d, err := k.reg.DecisionOf(id)
-	if err != nil {
+	inForce := k.reg.InForce(k.list.Name)
+	i, ok := slices.BinarySearchFunc(inForce, id, func(e blocklist.Listed, id blocklist.EntryID) int { return cmp.Compare(e.ID, id) })
+	if !ok {
 		return ""
 	}
-	at := d.Decided.Add(register.MaxAge)
+	at := k.reg.Expires(inForce[i])
 	if at.After(k.now().Add(register.Notice)) {
 		return ""
 	}
@@ -313,9 +315,20 @@ func (a *authority) details(d *register.Decision) (decisionJSON, error) {
 			j.Entries = append(j.Entries, row)
 			return nil
 		},
+		Recheck: func(c blocklist.Recheck) error {
+			found := []string{fmt.Sprintf("%v on %s", c.Result, c.Day.Format(time.DateOnly))}
+			if c.Note != "" {
+				found = append(found, c.Note)
+			}
+			j.Entries = append(j.Entries, entryJSON{c.ID.String(), "recheck", c.Target.Unit.String(), c.Target.Reveal(), "", found})
+			return nil
+		},
 	})
 	if err != nil {
 		return j, err
+	}
+	for _, c := range d.Cases {
+		j.Other = append(j.Other, fmt.Sprintf("case %v: %s", c.Case, c.Step))
 	}
 	for _, o := range d.Officers {
 		if o.Revoke {
@@ -368,6 +381,9 @@ func (j *decisionJSON) summary() string {
 	}
 	if j.Resumes > 0 {
 		parts = append(parts, cli.Plural(j.Resumes, "resumption", "resumptions"))
+	}
+	if j.Rechecks > 0 {
+		parts = append(parts, cli.Plural(j.Rechecks, "recheck", "rechecks"))
 	}
 	for i, other := range j.Other {
 		if i == maxReasons {

@@ -60,7 +60,7 @@ func (a *authority) showDecision(d *register.Decision) error {
 		fmt.Fprintln(w, line)
 	}
 	for _, e := range j.Entries {
-		sign := map[string]string{"add": "+", "withdraw": "-", "suspend": "~", "resume": "^"}[e.Change]
+		sign := map[string]string{"add": "+", "withdraw": "-", "suspend": "~", "resume": "^", "recheck": "="}[e.Change]
 		fmt.Fprintf(w, "%s %s\t%s\t%s", sign, e.ID, e.Unit, e.Target)
 		if len(e.Findings) > 0 && !slices.Equal(e.Findings, plainlyNew) {
 			fmt.Fprintf(w, "\t[%s]", strings.Join(e.Findings, "; "))

@@ -33,6 +33,9 @@ func TestNeeds(t *testing.T) {
 		"many of both":     {register.Decision{Suspends: 25, Withdraws: 26}, 3},
 		"a rollback":       {register.Decision{Suspends: 8000, Rollback: 1795435200}, 1},
 		"an addition":      {register.Decision{Adds: 1}, 3},
+		"a recheck":        {register.Decision{Rechecks: 8000}, 1},
+		"a verdict":        {register.Decision{Cases: []blocklist.CaseStep{{Case: 1, Step: blocklist.Reject}}}, 1},
+		"and a suspension": {register.Decision{Rechecks: 1, Suspends: 1}, 2},
 		"the last officer": {register.Decision{Officers: []blocklist.OfficerChange{{Revoke: true, Name: "anna"}}}, 3},
 	} {
 		c.d.List = "csam"

@@ -48,7 +48,7 @@ func (s *State) approve(r record) error {
 		if a.quorum < minQuorum(s.Environment, d) {
 			return errors.New("approval with too small a quorum")
 		}
-		if err := s.checkApproval(d, a.officer, a.signature, r.time); err != nil {
+		if err := s.checkApproval(d, a, r.time); err != nil {
 			return err
 		}
 	}
@@ -99,40 +99,43 @@ const production = "production"
 
 // checkApproval verifies one officer's signature over a decision's text, and
 // that nothing of it counts twice.
-func (s *State) checkApproval(d *Decision, name string, signature []byte, at time.Time) error {
-	o, err := s.signer(d.ID, name, signature, at)
+func (s *State) checkApproval(d *Decision, a approval, at time.Time) error {
+	o, err := s.signer(d, a, at)
 	if err != nil {
 		return err
 	}
-	for _, a := range d.Approvals {
-		if !a.Void && (a.Officer == name || a.Fingerprint == o.Fingerprint()) {
-			return fmt.Errorf("officer %q, or the same key, has approved %v already", name, d.ID)
+	for _, other := range d.Approvals {
+		if !other.Void && (other.Officer == a.officer || other.Fingerprint == o.Fingerprint()) {
+			return fmt.Errorf("officer %q, or the same key, has approved %v already", a.officer, d.ID)
 		}
 	}
 	// What takes effect must be what was signed: the hash is of the very octets
 	// that the entries were read from.
-	if err := d.hashed.VerifyKey(o.Key, blocklist.DecisionNamespace, signature); err != nil {
-		return fmt.Errorf("signature of %v by %q: %w", d.ID, name, err)
+	if err := d.hashed.VerifyKey(o.Key, blocklist.DecisionNamespace, a.signature); err != nil {
+		return fmt.Errorf("signature of %v by %q: %w", d.ID, a.officer, err)
 	}
 	return nil
 }
 
-// signer returns the police officer of that name, whose key made a signature.
-func (s *State) signer(id blocklist.DecisionID, name string, signature []byte, at time.Time) (*Officer, error) {
-	key, err := sshsig.PublicKeyOf(signature)
+// signer returns the officer whose key made a signature, if that officer may
+// approve the decision. A hotline officer approves what is no more than a
+// recheck, alone or not at all: two of them are not two police officers.
+func (s *State) signer(d *Decision, a approval, at time.Time) (*Officer, error) {
+	key, err := sshsig.PublicKeyOf(a.signature)
 	if err != nil {
 		return nil, err
 	}
 	o := s.owner(key)
 	switch {
-	case s.active(name, at) == nil:
-		return nil, fmt.Errorf("there is no active officer %q", name)
-	case o == nil || o.Name != name || !o.activeAt(at):
-		return nil, fmt.Errorf("signature of %v is not made with the key of officer %q", id, name)
+	case s.active(a.officer, at) == nil:
+		return nil, fmt.Errorf("there is no active officer %q", a.officer)
+	case o == nil || o.Name != a.officer || !o.activeAt(at):
+		return nil, fmt.Errorf("signature of %v is not made with the key of officer %q", d.ID, a.officer)
+	case o.Role == blocklist.Hotline && d.hotline && a.quorum == 1:
 	case o.Role != blocklist.Police:
-		return nil, fmt.Errorf("officer %q is of role %s: only police approve", name, o.Role)
+		return nil, fmt.Errorf("officer %q is of role %s: only police approve", a.officer, o.Role)
 	}
-	return o, nil
+	return o, s.checkImpartial(d, o)
 }
 
 // textOf reads a decision's text again. What takes effect must be what was
@@ -156,6 +159,10 @@ func (s *State) textOf(d *Decision) ([]byte, error) {
 // so that their absence is explained.
 func (s *State) take(d *Decision, r record) error {
 	l := s.list(d.List)
+	if d.Status != Void {
+		s.recheck(d, l)
+		s.stepCases(d)
+	}
 	if d.Status == Void {
 		for _, e := range d.added {
 			l.gone[e.Target.RevealKey()] = Former{e.ID, WasVoid}

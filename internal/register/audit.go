@@ -57,7 +57,10 @@ func (r *record) says() string {
 		return strings.ReplaceAll(role, "\n", " ")
 	case kindExpire:
 		return fmt.Sprintf("entries: %d", len(bytes.Fields(r.body)))
-	case kindReject, kindEdition, kindSerial, kindUrgent:
+	case kindCase:
+		what, _, _ := strings.Cut(string(r.body), "\n")
+		return what
+	case kindReject, kindClose, kindEdition, kindSerial, kindUrgent:
 		return string(r.body)
 	}
 	return ""

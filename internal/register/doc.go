@@ -25,7 +25,7 @@
 // Who can write the database and knows no officer's key can destroy the
 // register, and can cut its end off; he can not put an entry into it.
 // What no signature covers (a rejection, a reservation, an expiry, an urgent
-// request, the time of a record, the quorum above the least that production
+// request, that a case was opened or closed, the time of a record, the quorum above the least that production
 // allows, and that a record was there at all) he can change if he makes all
 // hashes anew, and he can found another register with founders of his own.
 // Both give another history, which is found by comparing its head with any
@@ -39,10 +39,24 @@
 // what these approved. What a void decision took away, entries and keys, stays
 // away: to bring it back is to add.
 //
-// An expire record names entries that were in force for [MaxAge]; replay holds
+// An expire record names entries that were in force for [MaxAge], or that nobody
+// found to be still so for as long; replay holds
 // it against the time of the record, so that what is in force follows from the
 // history alone and not from a clock. An urgent record asks for an urgent
 // build, for a decision in force that adds nothing.
+//
+// What was found when somebody looked at an entry again is a decision like
+// others, for which one signature suffices: it extends the time of entries in
+// force by no more than [MaxAge] from that day, and brings none back. A hotline
+// officer may sign that much, and suspend what has changed its owner, alone;
+// nothing else counts with that signature.
+//
+// A case is opened by a record that no signature covers, as a draft is, and
+// closed by one. What becomes of its entry is decided: the lines of a decision
+// that suspend by a case, uphold or reject it are signed, and a verdict not by
+// who approved the listing. So who writes the database can invent a case, leave
+// one out or close it, which the published heads show; he can give no verdict,
+// and neither take an entry out by a case nor put it back.
 //
 // Who left stays known: withdrawn, expired or void by its target
 // ([State.Former]), suspended as a whole ([State.Suspended]), so that a later

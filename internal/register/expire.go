@@ -11,9 +11,9 @@ import (
 	"github.com/vaern/vaern/blocklist"
 )
 
-// MaxAge is how long an entry stays in force, from the moment its decision
-// took effect: three months (INTERPOL, France). To keep it is to decide it
-// again.
+// MaxAge is how long an entry stays in force, from the moment its decision took
+// effect, or from the day on which a recheck found it still so, if that is
+// later: three months (INTERPOL, France).
 const MaxAge = 92 * 24 * time.Hour
 
 // Notice is how long before its expiry an entry is announced, and may be
@@ -29,19 +29,26 @@ type Expiry struct {
 
 // Expires returns when an entry in force expires.
 func (s *State) Expires(e blocklist.Listed) time.Time {
-	return s.Decisions[e.Decision-1].Decided.Add(MaxAge)
+	at := s.Decisions[e.Decision-1].Decided
+	if still := s.looked[e.ID].still.time(); still.After(at) {
+		at = still
+	}
+	return at.Add(MaxAge)
 }
 
 // Expiring returns the entries in force on a list that expire at or before a
 // moment, the first to go first.
 func (s *State) Expiring(name string, until time.Time) []Expiry {
 	var all []Expiry
-	last, at := blocklist.DecisionID(0), time.Time{} // entries of a decision stand together
+	last, old := blocklist.DecisionID(0), false // entries of a decision stand together
 	for _, e := range s.InForce(name) {
 		if e.Decision != last {
-			last, at = e.Decision, s.Expires(e)
+			last, old = e.Decision, !s.Decisions[e.Decision-1].Decided.Add(MaxAge).After(until)
 		}
-		if !at.After(until) {
+		if !old {
+			continue // a recheck only makes it later
+		}
+		if at := s.Expires(e); !at.After(until) {
 			all = append(all, Expiry{e.ID, e.Target, at})
 		}
 	}

@@ -22,6 +22,8 @@ const (
 	kindSerial   = "serial"   // subject: list, body: see reservation
 	kindExpire   = "expire"   // subject: list, body: the ids of entries whose limit has passed, a line each
 	kindUrgent   = "urgent"   // subject: list, body: D7, which took something out and is to be published at once
+	kindCase     = "case"     // subject: C3, body: see caseBytes
+	kindClose    = "close"    // subject: C3, body: reason
 )
 
 // record is one line of the history.

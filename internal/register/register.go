@@ -209,6 +209,9 @@ func (r *Register) NewDraftFrom(d blocklist.Decision, replaces blocklist.Decisio
 		if !r.Founded() {
 			return nil, errors.New("the register is not founded: it needs two police officers first")
 		}
+		if err := r.checkResume(d.Resume); err != nil {
+			return nil, err
+		}
 		var records []record
 		if replaces != 0 {
 			if _, err := r.draftOf(replaces.String()); err != nil {
@@ -265,7 +268,8 @@ func (r *Register) approveAs(id blocklist.DecisionID, officer string, signature 
 		if err != nil {
 			return nil, err
 		}
-		if err := r.checkApproval(d, officer, signature, r.moment()); err != nil {
+		a := approval{officer, max(needs(d), minQuorum(r.Environment, d)), signature}
+		if err := r.checkApproval(d, a, r.moment()); err != nil {
 			return nil, err
 		}
 		for _, c := range d.Officers {
@@ -276,7 +280,6 @@ func (r *Register) approveAs(id blocklist.DecisionID, officer string, signature 
 		if urgent && d.AddsAnything() {
 			return nil, errUrgentAdds
 		}
-		a := approval{officer, max(needs(d), minQuorum(r.Environment, d)), signature}
 		records := []record{{kind: kindApprove, subject: id.String(), body: a.bytes()}}
 		if urgent && d.Valid()+1 >= a.quorum {
 			records = append(records, r.urgentRecords(d)...)
@@ -289,42 +292,77 @@ func (r *Register) approveAs(id blocklist.DecisionID, officer string, signature 
 	return r.Decision(id)
 }
 
-// RollBack records a rollback and the one signature that it needs, in the same
-// moment: it takes effect, or nothing is left of it. what makes the decision
-// from the state as it is, and sign signs its text; both are asked again if
-// somebody else changed the register meanwhile.
+// RollBack records a rollback and the one signature that it needs, as Decide
+// does.
 func (r *Register) RollBack(what func() (blocklist.Decision, error), officer string, sign func(text []byte) ([]byte, error)) (*Decision, error) {
+	rollback := func() (blocklist.Decision, []record, error) {
+		d, err := what()
+		if err == nil && (d.Rollback == 0 || len(d.Suspend) == 0) {
+			err = errors.New("not a rollback, or it suspends nothing")
+		}
+		return d, nil, err
+	}
+	return r.decide(rollback, func(*Decision) int { return 1 }, officer, sign)
+}
+
+// Decide records a decision and the first signature over it in the same moment:
+// both are there, or neither. If it needs no other it is in force, and what it
+// takes out is to be published at once. what makes the decision from the state
+// as it is, needs says how many approvals it needs, and sign signs its text; all
+// are asked again if somebody else changed the register meanwhile.
+func (r *Register) Decide(what func() (blocklist.Decision, error), needs func(*Decision) int, officer string, sign func(text []byte) ([]byte, error)) (*Decision, error) {
+	return r.decide(func() (blocklist.Decision, []record, error) {
+		d, err := what()
+		return d, nil, err
+	}, needs, officer, sign)
+}
+
+// decide is Decide, with records that go before those of the decision.
+func (r *Register) decide(what func() (blocklist.Decision, []record, error), needs func(*Decision) int, officer string, sign func(text []byte) ([]byte, error)) (*Decision, error) {
 	var id blocklist.DecisionID
 	err := r.change(func() ([]record, error) {
-		d, err := what()
+		d, records, err := what()
 		if err == nil {
 			err = d.Check()
 		}
-		switch {
-		case err != nil:
-			return nil, err
-		case d.Rollback == 0 || len(d.Suspend) == 0:
-			return nil, errors.New("not a rollback, or it suspends nothing")
-		}
-		r.number(&d)
-		id = d.ID
-		text := d.Bytes()
-		signature, err := sign(text)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := r.signer(id, officer, signature, r.moment()); err != nil {
+		r.number(&d)
+		id = d.ID
+		planned := planned(&d)
+		a := approval{officer: officer, quorum: max(needs(planned), minQuorum(r.Environment, planned))}
+		text := d.Bytes()
+		if a.signature, err = sign(text); err != nil {
 			return nil, err
 		}
-		return []record{
-			{kind: kindDraft, subject: id.String(), body: text},
-			{kind: kindApprove, subject: id.String(), body: approval{officer, 1, signature}.bytes()},
-		}, nil
+		if _, err := r.signer(planned, a, r.moment()); err != nil {
+			return nil, err
+		}
+		records = append(records,
+			record{kind: kindDraft, subject: id.String(), body: text},
+			record{kind: kindApprove, subject: id.String(), body: a.bytes()})
+		if a.quorum == 1 && d.Rollback == 0 && len(d.Withdraw)+len(d.Suspend) > 0 {
+			records = append(records, r.urgentRecords(planned)...)
+		}
+		return records, nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return r.Decision(id)
+}
+
+// planned is what the state will know of a decision that is no draft yet.
+func planned(d *blocklist.Decision) *Decision {
+	p := &Decision{
+		ID: d.ID, List: d.List, Basis: d.Basis, Status: Draft, Rollback: d.Rollback,
+		Adds: len(d.Add), Withdraws: len(d.Withdraw), Suspends: len(d.Suspend), Resumes: len(d.Resume), Rechecks: len(d.Rechecks),
+		Cases: d.Cases, Officers: d.Officers, Overrides: d.Overrides,
+		withdrawn: d.Withdraw, suspended: d.Suspend, resumed: d.Resume, rechecked: d.Rechecks,
+	}
+	p.hotline = p.ofHotline()
+	return p
 }
 
 // CheckOfficer says whether a change of officers could take effect now.

@@ -44,6 +44,7 @@ func replayWith(s store, h *hindsight) (*State, error) {
 		st := &State{
 			Highest: map[string]Reservation{}, lists: map[string]*list{}, nextEntry: 1,
 			overrides: map[overridden][]grant{}, hindsight: h, text: s.body, drafted: map[blocklist.ReportID]Drafted{},
+			looked: map[blocklist.EntryID]looked{}, sooner: map[blocklist.EntryID]sooner{},
 		}
 		err := s.read(st.apply)
 		if errors.Is(err, errRestart) {
@@ -118,6 +119,10 @@ func (s *State) effect(r record) error {
 		return s.expire(r)
 	case kindUrgent:
 		return s.urge(r)
+	case kindCase:
+		return s.openCase(r)
+	case kindClose:
+		return s.closeCase(r)
 	}
 	return errNewer
 }
@@ -155,6 +160,7 @@ func (s *State) draft(r record) error {
 			}
 			s.nextEntry++
 			d.added = append(d.added, blocklist.Listed{ID: e.ID, Target: e.Target, Category: e.Category})
+			s.noteSooner(e)
 			return nil
 		},
 		Withdraw: func(w blocklist.Withdrawal) error { d.withdrawn = append(d.withdrawn, w); return nil },
@@ -173,6 +179,14 @@ func (s *State) draft(r record) error {
 			d.resumed = append(d.resumed, w)
 			return nil
 		},
+		Recheck: func(c blocklist.Recheck) error {
+			if c.ID >= s.nextEntry || c.Day.After(r.time) {
+				return errors.New("a recheck is of an entry that does not exist, or on a day that has not come")
+			}
+			d.rechecked = append(d.rechecked, c)
+			return nil
+		},
+		Case:     func(c blocklist.CaseStep) error { d.Cases = append(d.Cases, c); return nil },
 		Officer:  func(o blocklist.OfficerChange) error { d.Officers = append(d.Officers, o); return nil },
 		Override: func(o blocklist.Override) error { d.Overrides = append(d.Overrides, o); return nil },
 	})
@@ -189,6 +203,11 @@ func (s *State) draft(r record) error {
 	}
 	d.ID, d.List, d.Basis = head.ID, head.List, head.Basis
 	d.Adds, d.Withdraws, d.Suspends, d.Resumes = len(d.added), len(d.withdrawn), len(d.suspended), len(d.resumed)
+	d.Rechecks = len(d.rechecked)
+	d.hotline = d.ofHotline()
+	if err := s.checkSteps(d); err != nil {
+		return err
+	}
 	s.Decisions = append(s.Decisions, d)
 	return nil
 }

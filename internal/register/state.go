@@ -38,7 +38,9 @@ type Decision struct {
 	Withdraws int
 	Suspends  int
 	Resumes   int
+	Rechecks  int
 	Rollback  blocklist.Serial // the edition that it leads back to; zero: it is no rollback
+	Cases     []blocklist.CaseStep
 	Officers  []blocklist.OfficerChange
 	Overrides []blocklist.Override
 	Approvals []Approval
@@ -51,13 +53,15 @@ type Decision struct {
 	withdrawn []blocklist.Withdrawal
 	suspended []blocklist.Withdrawal
 	resumed   []blocklist.Withdrawal
+	rechecked []blocklist.Recheck
 	reports   []blocklist.ReportID // that it was drafted from
+	hotline   bool                 // a hotline officer may sign it: see ofHotline
 	hashed    *sshsig.Hashed       // the text, for the approvals of a draft
 }
 
 // forget lets go of what waited for the approval.
 func (d *Decision) forget() {
-	d.added, d.withdrawn, d.suspended, d.resumed, d.reports, d.hashed = nil, nil, nil, nil, nil, nil
+	d.added, d.withdrawn, d.suspended, d.resumed, d.rechecked, d.reports, d.hashed = nil, nil, nil, nil, nil, nil, nil
 }
 
 // AddsAnything says whether the decision needs the quorum for additions:
@@ -74,7 +78,13 @@ func (d *Decision) AddsAnything() bool {
 // onlyRevokes is true of decisions that can not become void: taking a key
 // away is never undone by what became of the keys that did it.
 func (d *Decision) onlyRevokes() bool {
-	return !d.AddsAnything() && d.Withdraws+d.Suspends == 0
+	return !d.AddsAnything() && d.Withdraws+d.Suspends+d.Rechecks+len(d.Cases) == 0
+}
+
+// OnlySays is true of decisions that say what was found of entries, or what
+// becomes of a case, and neither add nor take away.
+func (d *Decision) OnlySays() bool {
+	return d.Rechecks+len(d.Cases) > 0 && !d.AddsAnything() && d.Withdraws+d.Suspends+len(d.Officers) == 0
 }
 
 // Valid counts the approvals that are not void.
@@ -103,6 +113,7 @@ type State struct {
 	Environment string
 	Officers    []*Officer
 	Decisions   []*Decision // D1 first
+	Cases       []*Case     // C1 first
 	Highest     map[string]Reservation
 
 	head      head
@@ -111,6 +122,8 @@ type State struct {
 	lists     map[string]*list
 	overrides map[overridden][]grant
 	digests   map[blocklist.EntryID]string // of the lines of entries with an override
+	looked    map[blocklist.EntryID]looked // at what was rechecked while it was in force
+	sooner    map[blocklist.EntryID]sooner // than others is due for a recheck
 	hindsight *hindsight
 	text      func(seq int64) ([]byte, error)
 	pending   []record // that take effect before they are in the history

@@ -245,6 +245,15 @@ func dump(s *State) string {
 	for _, d := range s.Decisions {
 		fmt.Fprintf(&b, "%v %s %s %s %q %v %v %d %d %v\n", d.ID, d.List, d.Status, d.Digest, d.Reason, d.Drafted, d.Decided, d.Adds, d.Quorum, d.Approvals)
 	}
+	for _, c := range s.Cases {
+		fmt.Fprintf(&b, "%+v\n", *c)
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.looked)) {
+		fmt.Fprintf(&b, "%v looked at %+v\n", id, s.looked[id])
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.sooner)) {
+		fmt.Fprintf(&b, "%v sooner %+v\n", id, s.sooner[id])
+	}
 	var names []string
 	for n := range s.lists {
 		names = append(names, n)
