@@ -114,6 +114,14 @@ func (a *authority) printReport(r *report) error {
 	return nil
 }
 
+// announceDue says how many entries somebody has to look at.
+func (a *authority) announceDue(l *ListConfig, r *report) {
+	if due := a.reg.Due(l.Name, a.now()); len(due) > 0 {
+		r.notice("list %s: %s due for a recheck, since %s: vaern recheck due", l.Name,
+			cli.Plural(len(due), "entry is", "entries are"), due[0].Due.Format(time.DateOnly))
+	}
+}
+
 // announceExpiries says which entries end soon, by id and day.
 func (a *authority) announceExpiries(l *ListConfig, r *report) {
 	soon := a.reg.Expiring(l.Name, a.now().Add(register.Notice))
@@ -122,6 +130,6 @@ func (a *authority) announceExpiries(l *ListConfig, r *report) {
 			r.notice("list %s: and %d more entries end within 14 days", l.Name, len(soon)-i)
 			return
 		}
-		r.notice("list %s: %v ends on %s unless a decision lists it again", l.Name, e.ID, e.At.UTC().Format(time.DateOnly))
+		r.notice("list %s: %v ends on %s unless a recheck finds it still so", l.Name, e.ID, e.At.UTC().Format(time.DateOnly))
 	}
 }

@@ -19,6 +19,7 @@ func (a *authority) checkList(l *ListConfig, r *report) {
 		r.problem(fmt.Errorf("list %s: "+format, append([]any{l.Name}, args...)...))
 	}
 	a.announceExpiries(l, r)
+	a.announceDue(l, r)
 	p, err := a.loadPolicy(l, a.reg.Highest[l.Name])
 	if err != nil {
 		r.problem(err)

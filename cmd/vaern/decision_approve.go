@@ -103,7 +103,7 @@ func (a *authority) approve(d *register.Decision, o approveOptions) error {
 	}
 	_, err = fmt.Fprintf(a.out, "%v approved by %s: %d of %d, %s\n", d.ID, o.as, d.Valid(), d.Quorum, d.Status)
 	if err == nil && o.urgent && d.Status == register.Approved {
-		_, err = fmt.Fprintln(a.out, "urgent: vaern run publishes it within seconds; without it: vaern compile --urgent")
+		_, err = fmt.Fprintln(a.out, publishedSoon)
 	}
 	return err
 }

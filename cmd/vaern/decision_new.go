@@ -63,8 +63,9 @@ national, under their source and reference, with what the assessment says. A
 draft that is rejected or replaced gives its reports back; one whose entry has
 left the list since is drafted again only if it is named.
 
-An entry expires 92 days after it was decided. In the last 14 of them --add
-drafts it again; before, it is listed already.`,
+An entry expires 92 days after it was decided or last found to be still so by a
+recheck. In the last 14 of them --add drafts it again; before, it is listed
+already.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return a.with(func(auth *authority) error { return auth.newDecision(o) })

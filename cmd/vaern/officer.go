@@ -42,7 +42,7 @@ enough police officers have approved it.`,
 			return a.with(func(auth *authority) error { return auth.addOfficer(args[0], role, pubkey, basis) })
 		},
 	}
-	c.Flags().StringVar(&role, "role", "", "police (decides) or hotline (drafts)")
+	c.Flags().StringVar(&role, "role", "", "police (decides) or hotline (drafts, rechecks)")
 	c.Flags().StringVar(&pubkey, "pubkey", "", "OpenSSH public key `FILE`")
 	c.Flags().StringVar(&basis, "basis", "officer added", "why, for the decision; - reads standard input")
 	c.Flags().BoolVar(&a.json, "json", false, "print JSON")

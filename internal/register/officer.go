@@ -42,6 +42,14 @@ func (s *State) active(name string, t time.Time) *Officer {
 	return nil
 }
 
+// Role returns what the person of that name may do now; "" if nothing.
+func (r *Register) Role(name string) blocklist.Role {
+	if o := r.active(name, r.moment()); o != nil {
+		return o.Role
+	}
+	return ""
+}
+
 // owner returns the officer of that key, or nil.
 func (s *State) owner(key sshsig.PublicKey) *Officer {
 	wire := key.Marshal()
