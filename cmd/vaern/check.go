@@ -23,7 +23,8 @@ list and the inbox of reports, and says what waits for somebody and what ends wi
 It ends with 1 if there is a problem: a guard holds additions back, or would
 refuse what is published; a never-block file is missing or lost half of its
 names; an edition has expired or soon will, is damaged, or lags behind what was
-decided for more than two scheduled times; an urgent withdrawal waits.`,
+decided for more than two scheduled times; an urgent withdrawal waits; a case
+waits for its verdict for more than 7 days.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return a.with((*authority).check)
@@ -73,6 +74,7 @@ func (a *authority) check() error {
 	for i := range a.Lists {
 		a.checkList(&a.Lists[i], r)
 	}
+	a.checkCases(r)
 	a.checkInbox(r)
 	if err := a.printReport(r); err != nil {
 		return err

@@ -170,6 +170,9 @@ func (a *authority) newDecision(o draftOptions) error {
 		_ = d.print(nil)
 		return err
 	}
+	if err := a.reg.CheckResume(d.decision.Resume); err != nil {
+		return cli.Refuse(fmt.Errorf("no draft: %w", err), "vaern case decide comes first")
+	}
 	made, err := a.reg.NewDraftFrom(d.decision, d.replaced, d.origins, d.exceptions...)
 	if err != nil {
 		return err

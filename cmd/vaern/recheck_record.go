@@ -17,7 +17,6 @@ import (
 	"github.com/vaern/vaern/cmd/internal/cli"
 	"github.com/vaern/vaern/internal/durable"
 	"github.com/vaern/vaern/internal/register"
-	"github.com/vaern/vaern/internal/sshsig"
 )
 
 type recheckOptions struct {
@@ -102,12 +101,11 @@ func (a *authority) recordRechecks(o recheckOptions) error {
 	}
 	var sign func([]byte) ([]byte, error)
 	if !o.dryRun {
-		signer, closer, err := sshsig.LoadSigner(o.key, a.passphrase)
-		if err != nil {
-			return cli.Misuse(err, "")
+		var release func()
+		if sign, release, err = a.officerSigner(o.key); err != nil {
+			return err
 		}
-		defer closer.Close()
-		sign = func(text []byte) ([]byte, error) { return sshsig.Sign(signer, blocklist.DecisionNamespace, text) }
+		defer release()
 	}
 	for i := range a.Lists {
 		l := &a.Lists[i]
@@ -163,11 +161,8 @@ func (a *authority) recheckList(l *ListConfig, found []blocklist.Recheck, basis 
 		}
 	}
 	made, err := a.reg.Decide(split, needs, o.as, sign)
-	if errors.Is(err, register.ErrDisk) {
-		return err
-	}
 	if err != nil {
-		return cli.Refuse(fmt.Errorf("record rechecks: %w", err), "vaern officer list shows who may sign, and with which key")
+		return refusedOfficer("record rechecks", err)
 	}
 	id := made.ID.String()
 	j.ID, j.Suspended, j.Withdrawn, j.Drafted = &id, len(d.Suspend), len(d.Withdraw), len(rest.Withdraw)+len(rest.Suspend)

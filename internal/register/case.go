@@ -245,8 +245,8 @@ func (s *State) stepCases(d *Decision) {
 	}
 }
 
-// checkResume refuses to put back what a case is about before it is decided.
-func (s *State) checkResume(back []blocklist.Withdrawal) error {
+// CheckResume refuses to put back what a case is about before it is decided.
+func (s *State) CheckResume(back []blocklist.Withdrawal) error {
 	for _, w := range back {
 		for _, c := range s.Cases {
 			if c.Entry == w.ID && c.Waits() {

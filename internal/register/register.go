@@ -209,7 +209,7 @@ func (r *Register) NewDraftFrom(d blocklist.Decision, replaces blocklist.Decisio
 		if !r.Founded() {
 			return nil, errors.New("the register is not founded: it needs two police officers first")
 		}
-		if err := r.checkResume(d.Resume); err != nil {
+		if err := r.CheckResume(d.Resume); err != nil {
 			return nil, err
 		}
 		var records []record
