@@ -27,7 +27,7 @@ func (a *app) decisionApprove() *cobra.Command {
 		Use:   "approve ID --as NAME (--key FILE | --signature FILE) [--urgent]",
 		Short: "Sign a decision as a police officer",
 		Long: `FILE of --key is an OpenSSH private key, or a public key whose private half is
-in the ssh-agent. FILE of --signature was made with
+in the ssh-agent, be it on a smart card or a security key. FILE of --signature was made with
 ssh-keygen -Y sign -n vaern-decision from the text of decision export.
 
 On a terminal it shows what the decision says and asks; type yes. --digest

@@ -32,6 +32,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GORACE", "atexit_sleep_ms=20") // a second, else, at the end of each of hundreds of programs
 			env.Setenv("PATH", peers.PATH(t)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("DATA", mustAbs(filepath.Join("..", "..", "..", "shared", "data")))
+			card, helper := peers.SmartCard(t)
+			env.Setenv("CARD", card)
+			env.Setenv("SSH_PKCS11_HELPER", helper)
 			env.Setenv("SAMPLES", mustAbs(filepath.Join("..", "..", "testdata", "lists")))
 			return nil
 		},

@@ -27,7 +27,7 @@ func (a *authority) editionSigner() (*editionSigner, error) {
 func (a *authority) loadSigner(passphrase func(path string) ([]byte, error)) (*editionSigner, error) {
 	signer, closer, err := sshsig.LoadSigner(a.SigningKey, passphrase)
 	if err != nil {
-		return nil, cli.Fail(fmt.Errorf("load signing key: %w", err), "check signing_key in the configuration")
+		return nil, cli.Fail(err, "check signing_key in the configuration")
 	}
 	return &editionSigner{
 		sign:    func(text []byte) ([]byte, error) { return sshsig.Sign(signer, blocklist.EditionNamespace, text) },

@@ -17,13 +17,13 @@ case $group in
   peers)
     packages=(bind9 bind9-utils bind9-dnsutils knot knot-dnsutils knot-dnssecutils nsd unbound pdns-recursor
       pdns-server pdns-backend-sqlite3 sqlite3 dnsmasq-base knot-resolver lua-cqueues python3-dnspython curl wget nghttp2-client nginx-light
-      openssh-client openssl zstd libfaketime chromium)
+      openssh-client libsofthsm2 opensc tmux openssl zstd libfaketime chromium)
     alone=(prometheus/promtool)
     tools=(named named-checkconf named-checkzone named-compilezone rndc dig delv nsupdate
       knotd knotc kdig kzonecheck nsd nsd-checkconf nsd-checkzone nsd-control
       unbound unbound-checkconf unbound-control pdns_recursor rec_control
       pdns_server pdns_control pdnsutil dnsmasq kresd sqlite3 python3 curl wget h2load nginx openssl
-      ssh-add ssh-agent ssh-keygen zstd promtool chromium)
+      ssh-add ssh-agent ssh-keygen pkcs11-tool tmux zstd promtool chromium)
     ;;
   cc)
     packages=(gcc libc6-dev)

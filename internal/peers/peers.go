@@ -1,5 +1,6 @@
 // Package peers runs other people's programs for the tests: BIND, Knot DNS, NSD, PowerDNS, Unbound, PowerDNS Recursor,
-// Knot Resolver and dnsmasq as the ISPs' side, dig, kdig, dnspython, curl, Chromium and ssh-keygen as judges of what Vaern sends and signs.
+// Knot Resolver and dnsmasq as the ISPs' side, dig, kdig, dnspython, curl, Chromium and ssh-keygen as judges of what Vaern sends and signs, and
+// ssh-agent with a SoftHSM card as what officers sign with.
 //
 // "make peers" (fetch.sh) unpacks them into the user's cache, without root. A test that needs one and does not find it
 // fails; it is never skipped, so that a green run means that the peers agreed.

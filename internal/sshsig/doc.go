@@ -25,7 +25,8 @@
 // ssh-ed25519, ecdsa-sha2-nistp256, -nistp384 and -nistp521, RSA of 2048 bits or
 // more, and the hardware kinds sk-ssh-ed25519@openssh.com and
 // sk-ecdsa-sha2-nistp256@openssh.com. [LoadSigner] takes a private key from a
-// file, or leaves it in the ssh-agent, which is the only way to a hardware key.
+// file, or leaves it in the ssh-agent, which is the only way to a hardware key or
+// to one on a smart card (PKCS #11).
 //
 // # Allowed signers
 //

@@ -145,10 +145,31 @@ func agentSigner(fingerprint string) (ssh.Signer, io.Closer, error) {
 			conn.Close()
 			return nil, nil, err
 		}
-		return s, conn, nil
+		return agentKey{s}, conn, nil
 	}
 	conn.Close()
-	return nil, nil, fmt.Errorf("key %s is not in the ssh-agent, which has %d keys (ssh-add KEY, see ssh-add -l)", fingerprint, len(signers))
+	return nil, nil, fmt.Errorf("key %s is not in the ssh-agent, which shows %d keys (ssh-add KEY, or ssh-add -s LIBRARY for a card; ssh-add -X if it is locked; see ssh-add -l)",
+		fingerprint, len(signers))
+}
+
+// agentKey is a key in an ssh-agent, which may say no: the protocol has one
+// word for every reason (draft-miller-ssh-agent, SSH_AGENT_FAILURE).
+type agentKey struct{ ssh.Signer }
+
+func (k agentKey) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return k.SignWithAlgorithm(rand, data, "")
+}
+
+func (k agentKey) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	s, ok := k.Signer.(ssh.AlgorithmSigner)
+	if !ok { // never with the agent of x/crypto
+		return nil, errors.New("the ssh-agent can not choose an algorithm")
+	}
+	sig, err := s.SignWithAlgorithm(rand, data, algorithm)
+	if err != nil {
+		return nil, fmt.Errorf("the ssh-agent did not sign: %w (was its question denied, the card pulled, no touch or PIN given? see ssh-add -l, and try again)", err)
+	}
+	return sig, nil
 }
 
 // noClose is the closer of a signer that holds nothing open.
