@@ -12,8 +12,8 @@ import (
 )
 
 func (a *app) decisionCommand() *cobra.Command {
-	return cli.Group("decision", "Draft, show, sign and reject decisions",
-		a.decisionNew(), a.decisionShow(), a.decisionList(), a.decisionExport(), a.decisionApprove(), a.decisionReject())
+	return cli.Group("decision", "Draft, show, review, sign and reject decisions",
+		a.decisionNew(), a.decisionShow(), a.decisionList(), a.decisionReview(), a.decisionExport(), a.decisionApprove(), a.decisionReject())
 }
 
 // withDecision runs a command on the decision that its first argument names.

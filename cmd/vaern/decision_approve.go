@@ -35,7 +35,8 @@ takes the place of the question.
 
 --urgent, with the last approval that is needed of a decision that only takes
 away, has vaern run publish it within seconds, everywhere at once.`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeDecisions(register.Draft),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withDecision(args[0], func(auth *authority, d *register.Decision) error { return auth.approve(d, o) })
 		},
@@ -47,6 +48,7 @@ away, has vaern run publish it within seconds, everywhere at once.`,
 	c.Flags().BoolVar(&o.urgent, "urgent", false, "publish at once what the decision takes out")
 	c.Flags().BoolVar(&a.json, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("as")
+	_ = c.RegisterFlagCompletionFunc("as", a.completePolice)
 	c.MarkFlagsOneRequired("key", "signature")
 	c.MarkFlagsMutuallyExclusive("key", "signature")
 	return c
@@ -56,9 +58,8 @@ func (a *authority) approve(d *register.Decision, o approveOptions) error {
 	if o.digest != "" && !strings.EqualFold(o.digest, d.Digest) {
 		return cli.Refuse(fmt.Errorf("%v has the digest %s, not the one given", d.ID, d.Digest), "compare with vaern decision show")
 	}
-	if o.urgent && d.AddsAnything() {
-		return cli.Misuse(fmt.Errorf("%v adds something: what is urgent only takes away", d.ID),
-			"leave --urgent out; if it also withdraws, draft the withdrawals as a decision of their own")
+	if err := checkUrgent(d, o); err != nil {
+		return err
 	}
 	text, err := a.reg.Text(d.ID)
 	if err != nil {
@@ -108,6 +109,14 @@ func (a *authority) approve(d *register.Decision, o approveOptions) error {
 	return err
 }
 
+func checkUrgent(d *register.Decision, o approveOptions) error {
+	if o.urgent && d.AddsAnything() {
+		return cli.Misuse(fmt.Errorf("%v adds something: what is urgent only takes away", d.ID),
+			"leave --urgent out; if it also withdraws, draft the withdrawals as a decision of their own")
+	}
+	return nil
+}
+
 // reportStillListed tells of entries that a withdrawal did not name and that
 // list the same: another decision, drafted earlier, may have come into force
 // after the withdrawal was drafted.
@@ -131,6 +140,14 @@ func (a *authority) reportStillListed(d *register.Decision, text []byte) error {
 
 // confirm shows a person at a terminal what they are about to sign.
 func (a *authority) confirm(d *register.Decision) error {
+	if err := a.tell(d); err != nil {
+		return err
+	}
+	return a.ask("approve?")
+}
+
+// tell says in a few lines what a decision does, and its digest.
+func (a *authority) tell(d *register.Decision) error {
 	j, err := a.details(d)
 	if err != nil {
 		return err
@@ -139,8 +156,8 @@ func (a *authority) confirm(d *register.Decision) error {
 	if held := j.heldBack(); held != "" {
 		fmt.Fprintln(a.err, held)
 	}
-	fmt.Fprintf(a.err, "basis: %s\ndigest: %s\n", j.Basis, j.Digest)
-	return a.ask("approve?")
+	_, err = fmt.Fprintf(a.err, "basis: %s\ndigest: %s\n", j.Basis, j.Digest)
+	return err
 }
 
 // ask has a person at a terminal type yes.

@@ -21,7 +21,8 @@ signature:
 
   ssh-keygen -Y sign -n vaern-decision -f KEY D7.txt
   vaern decision approve D7 --as anna --signature D7.txt.sig`,
-		Args: cobra.ExactArgs(2),
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: a.completeDecisions(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withDecision(args[0], func(auth *authority, d *register.Decision) error { return auth.exportDecision(d, args[1]) })
 		},

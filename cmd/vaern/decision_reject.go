@@ -15,6 +15,8 @@ func (a *app) decisionReject() *cobra.Command {
 		Use:   "reject ID --reason TEXT",
 		Short: "End a draft; what is decided already is withdrawn by a new decision",
 		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: a.completeDecisions(register.Draft),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withDecision(args[0], func(auth *authority, d *register.Decision) error {
 				text, err := cli.Text(reason, a.in)

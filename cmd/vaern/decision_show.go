@@ -21,7 +21,8 @@ func (a *app) decisionShow() *cobra.Command {
 listed before), covered (by a domain that is listed: it adds nothing) or refused
 by a guard, and flagged if it should be looked at again. Of a draft it also says
 what would hold it back if it were in force now.`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeDecisions(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withDecision(args[0], func(auth *authority, d *register.Decision) error { return auth.showDecision(d) })
 		},
@@ -61,11 +62,16 @@ func (a *authority) showDecision(d *register.Decision) error {
 	}
 	for _, e := range j.Entries {
 		sign := map[string]string{"add": "+", "withdraw": "-", "suspend": "~", "resume": "^", "recheck": "="}[e.Change]
-		fmt.Fprintf(w, "%s %s\t%s\t%s", sign, e.ID, e.Unit, e.Target)
+		line := fmt.Sprintf("%s %s\t%s\t%s", sign, e.ID, e.Unit, e.Target)
 		if len(e.Findings) > 0 && !slices.Equal(e.Findings, plainlyNew) {
-			fmt.Fprintf(w, "\t[%s]", strings.Join(e.Findings, "; "))
+			found := "[" + strings.Join(e.Findings, "; ") + "]"
+			if columns(line+"\t"+found) < pageWidth {
+				line += "\t" + found
+			} else {
+				line += "\n" + wrap(strings.Repeat(" ", 8), found)
+			}
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(w, line)
 	}
 	return w.Flush()
 }

@@ -83,6 +83,14 @@ func (s *State) DraftedReports(except blocklist.DecisionID) []blocklist.ReportID
 	return all
 }
 
+// OriginsOf calls each for every report that an open draft was made from, and
+// the entry that came of it.
+func (s *State) OriginsOf(d *Decision, each func(blocklist.ReportID, blocklist.EntryID)) {
+	for _, id := range d.reports {
+		each(id, s.drafted[id].Entry)
+	}
+}
+
 // Leaving returns the entries that open drafts would withdraw.
 func (s *State) Leaving() map[blocklist.EntryID]blocklist.DecisionID {
 	all := map[blocklist.EntryID]blocklist.DecisionID{}
