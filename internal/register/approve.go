@@ -159,6 +159,7 @@ func (s *State) textOf(d *Decision) ([]byte, error) {
 // so that their absence is explained.
 func (s *State) take(d *Decision, r record) error {
 	l := s.list(d.List)
+	l.moving = Move{List: d.List, At: r.time, Decision: d.ID}
 	if d.Status != Void {
 		s.recheck(d, l)
 		s.stepCases(d)

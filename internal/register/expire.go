@@ -90,6 +90,7 @@ func (s *State) expire(r record) error {
 	if l == nil {
 		return errors.New("expiry on a list without entries")
 	}
+	l.moving = Move{List: r.subject, At: r.time}
 	for _, id := range out {
 		i, ok := l.find(id)
 		if s.isNew(r) && (!ok || s.Expires(l.entries[i]).After(r.time)) {

@@ -513,5 +513,37 @@ func TestStateEqualsTheModel(t *testing.T) {
 				rt.Fatalf("after changes:\n%s\nafter a replay:\n%s", a, b)
 			}
 		}
+		if err := checkMoves(w.Register); err != nil {
+			rt.Fatal(err)
+		}
 	})
+}
+
+// checkMoves says whether the moves lead to what is in force, each entry coming
+// and leaving by turns.
+func checkMoves(r *Register) error {
+	moves, err := r.Moves()
+	if err != nil {
+		return err
+	}
+	in := map[blocklist.EntryID]bool{}
+	var last time.Time
+	for _, m := range moves {
+		if m.In == in[m.Entry] || m.At.Before(last) || m.List != "csam" {
+			return fmt.Errorf("%+v after %v, in force before: %v", m, last, in[m.Entry])
+		}
+		in[m.Entry], last = m.In, m.At
+	}
+	for _, e := range r.InForce("csam") {
+		if !in[e.ID] {
+			return fmt.Errorf("%v is in force, and did not come", e.ID)
+		}
+		delete(in, e.ID)
+	}
+	for id, still := range in {
+		if still {
+			return fmt.Errorf("%v came, did not leave, and is not in force", id)
+		}
+	}
+	return nil
 }

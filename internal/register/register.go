@@ -432,7 +432,7 @@ func (r *Register) Lost(officer string, since time.Time) map[string]int {
 	for _, o := range targets {
 		h.voids[string(o.Key.Marshal())] = since
 	}
-	then, err := replayWith(r.store, h)
+	then, err := replayWith(r.store, h, nil)
 	for name := range r.lists {
 		stays := map[blocklist.EntryID]bool{}
 		if err == nil { // else all is lost, which asks for more officers

@@ -36,15 +36,18 @@ var errNewer = errors.New("unknown kind of record: this program is older than th
 // knowing it. That ends: each time some key is void from an earlier moment,
 // and there are no more keys and moments than records.
 func replay(s store) (*State, error) {
-	return replayWith(s, &hindsight{voids: map[string]time.Time{}, carried: map[int64]bool{}})
+	return replayWith(s, &hindsight{voids: map[string]time.Time{}, carried: map[int64]bool{}}, nil)
 }
 
-func replayWith(s store, h *hindsight) (*State, error) {
+func replayWith(s store, h *hindsight, moves *[]Move) (*State, error) {
 	for {
+		if moves != nil {
+			*moves = nil
+		}
 		st := &State{
 			Highest: map[string]Reservation{}, lists: map[string]*list{}, nextEntry: 1,
 			overrides: map[overridden][]grant{}, hindsight: h, text: s.body, drafted: map[blocklist.ReportID]Drafted{},
-			looked: map[blocklist.EntryID]looked{}, sooner: map[blocklist.EntryID]sooner{},
+			looked: map[blocklist.EntryID]looked{}, sooner: map[blocklist.EntryID]sooner{}, moves: moves,
 		}
 		err := s.read(st.apply)
 		if errors.Is(err, errRestart) {

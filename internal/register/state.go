@@ -129,6 +129,7 @@ type State struct {
 	pending   []record // that take effect before they are in the history
 	drafted   map[blocklist.ReportID]Drafted
 	inbox     InboxHead
+	moves     *[]Move // to be noted there; nil: nobody wants them
 }
 
 // list is what is in force on one list.
@@ -139,6 +140,8 @@ type list struct {
 	gone      map[string]Former  // by target, as unit and text
 	suspended []blocklist.Listed // by id
 	urgent    int64              // record of the last urgent request
+	moves     *[]Move            // of the state
+	moving    Move               // what is so of all that moves now
 }
 
 // Leave says how an entry left.
@@ -233,6 +236,11 @@ func (l *list) add(entries []blocklist.Listed) {
 	if len(entries) == 0 {
 		return
 	}
+	if l.moves != nil {
+		for _, e := range entries {
+			l.moved(e.ID, true)
+		}
+	}
 	if n := len(l.entries); n == 0 {
 		l.entries = entries // whoever added them has no more use for them
 	} else {
@@ -320,6 +328,7 @@ func (l *list) find(id blocklist.EntryID) (int, bool) {
 func (l *list) drop(i int, how Leave) {
 	e := &l.entries[i]
 	l.gone[e.Target.RevealKey()] = Former{e.ID, how}
+	l.moved(e.ID, false)
 	e.Decision = 0
 	l.out++
 }
@@ -334,7 +343,7 @@ func byID(a, b blocklist.Listed) int { return int(a.ID - b.ID) }
 func (s *State) list(name string) *list {
 	l := s.lists[name]
 	if l == nil {
-		l = &list{gone: map[string]Former{}}
+		l = &list{gone: map[string]Former{}, moves: s.moves}
 		s.lists[name] = l
 	}
 	return l

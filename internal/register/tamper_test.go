@@ -142,7 +142,7 @@ func changeEveryOctet(t *testing.T, w *world, meant func(record) bool) {
 				t.Helper()
 				put(v)
 				before.checked = heads[seq-1]
-				if _, err := replayWith(s, before); !errors.Is(err, ErrTampered) {
+				if _, err := replayWith(s, before, nil); !errors.Is(err, ErrTampered) {
 					t.Errorf("record %d, %s %s: %v", seq, column, what, err)
 				}
 				changes++
