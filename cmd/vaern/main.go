@@ -60,8 +60,8 @@ when enough police officers have signed it with their own keys.
 	root.PersistentFlags().StringVar(&a.config, "config", "", "configuration `FILE` (default vaern.toml here, then in /etc/vaern)")
 	root.AddCommand(
 		a.initCommand(), a.officerCommand(), a.reportCommand(), a.decisionCommand(), a.recheckCommand(), a.caseCommand(),
-		a.compileCommand(), a.runCommand(), a.editionCommand(), a.explainCommand(), a.statsCommand(), a.auditCommand(),
-		a.checkCommand(), a.demoCommand(),
+		a.compileCommand(), a.runCommand(), a.editionCommand(), a.explainCommand(), a.statsCommand(), a.withdrawalsCommand(),
+		a.auditCommand(), a.checkCommand(), a.demoCommand(),
 	)
 	return root
 }

@@ -10,7 +10,8 @@ import (
 
 // editionSigner signs editions. Release it when done.
 type editionSigner struct {
-	sign    func(text []byte) (armored []byte, err error)
+	sign    func(text []byte) (armored []byte, err error) // an edition
+	signAs  func(namespace string, text []byte) (armored []byte, err error)
 	release func()
 }
 
@@ -29,8 +30,10 @@ func (a *authority) loadSigner(passphrase func(path string) ([]byte, error)) (*e
 	if err != nil {
 		return nil, cli.Fail(err, "check signing_key in the configuration")
 	}
+	signAs := func(namespace string, text []byte) ([]byte, error) { return sshsig.Sign(signer, namespace, text) }
 	return &editionSigner{
-		sign:    func(text []byte) ([]byte, error) { return sshsig.Sign(signer, blocklist.EditionNamespace, text) },
+		sign:    func(text []byte) ([]byte, error) { return signAs(blocklist.EditionNamespace, text) },
+		signAs:  signAs,
 		release: func() { _ = closer.Close() },
 	}, nil
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -64,19 +62,16 @@ same, as long as the register says the same of that time.
 
 // read holds the flags to their form, and takes the time from them.
 func (o *statsOptions) read(in *stats.Input) error {
-	from, err := time.Parse(time.DateOnly, o.from)
-	to, errTo := time.Parse(time.DateOnly, o.to)
+	var err error
+	if in.From, in.To, err = daysOf(o.from, o.to); err != nil {
+		return err
+	}
 	switch {
-	case cmp.Or(err, errTo) != nil:
-		return cli.Misuse(errors.New("--from or --to is no day"), "a day like 2026-12-31")
-	case to.Before(from):
-		return cli.Misuse(errors.New("--to is before --from"), "")
 	case !slices.Contains(statsFormats, o.format):
 		return cli.Misuse(fmt.Errorf("there is no format %q", o.format), "--format json, csv or html")
 	case !slices.Contains(stats.Languages, o.language):
 		return cli.Misuse(fmt.Errorf("there is no page in %q", o.language), "--lang en or da")
 	}
-	in.From, in.To = from, to.AddDate(0, 0, 1)
 	return nil
 }
 

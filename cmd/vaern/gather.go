@@ -24,9 +24,17 @@ type gathering struct {
 	editions map[string][]time.Time                // of each list, when one was published
 }
 
-// gather fills in what is counted.
+func newGathering(a *authority, in *stats.Input, lists ...string) *gathering {
+	in.Entries = map[blocklist.EntryID]*stats.Entry{}
+	return &gathering{
+		authority: a, in: in, lists: lists,
+		results: map[blocklist.EntryID][]stats.Recheck{}, editions: map[string][]time.Time{},
+	}
+}
+
+// gather fills in what is counted, of one list or of all.
 func (a *authority) gather(in *stats.Input, only string) error {
-	g := &gathering{authority: a, in: in, results: map[blocklist.EntryID][]stats.Recheck{}, editions: map[string][]time.Time{}}
+	g := newGathering(a, in)
 	for i := range a.Lists {
 		if l := a.Lists[i].Name; only == "" || l == only {
 			g.lists = append(g.lists, l)
@@ -37,7 +45,6 @@ func (a *authority) gather(in *stats.Input, only string) error {
 		return err
 	}
 	in.Authority, in.Environment, in.Lists, in.Register = a.Authority, a.Environment, g.lists, a.reg.Head()
-	in.Entries = map[blocklist.EntryID]*stats.Entry{}
 	for _, step := range []func() error{g.published, g.decisions, g.reports, g.moves} {
 		if err := step(); err != nil {
 			return err
@@ -80,12 +87,21 @@ func (g *gathering) decisions() error {
 	return nil
 }
 
-func (g *gathering) contents(d *register.Decision) error {
+// additions calls each for every entry that a decision adds.
+func (g *gathering) additions(d *register.Decision, each func(blocklist.Entry) error) error {
+	return g.scan(d, blocklist.Each{Add: each})
+}
+
+func (g *gathering) scan(d *register.Decision, each blocklist.Each) error {
 	text, err := g.reg.Text(d.ID)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = blocklist.ScanDecision(text, each)
 	}
-	_, err = blocklist.ScanDecision(text, blocklist.Each{
+	return err
+}
+
+func (g *gathering) contents(d *register.Decision) error {
+	return g.scan(d, blocklist.Each{
 		Add: func(e blocklist.Entry) error {
 			g.in.Entries[e.ID] = &stats.Entry{
 				Unit: e.Target.Unit.String(), Source: e.Source, Compromised: e.Compromised == "yes",
@@ -100,7 +116,6 @@ func (g *gathering) contents(d *register.Decision) error {
 			return nil
 		},
 	})
-	return err
 }
 
 // publishedAfter is when the first edition after a decision was published.
@@ -262,15 +277,10 @@ func (g *gathering) hideNames() error {
 		return nil
 	}
 	for _, d := range g.reg.Decisions {
-		if d.Adds == 0 {
-			continue
-		}
-		text, err := g.reg.Text(d.ID)
-		if err != nil {
-			return err
-		}
-		if _, err := blocklist.ScanDecision(text, blocklist.Each{Add: listed}); err != nil {
-			return err
+		if d.Adds > 0 {
+			if err := g.additions(d, listed); err != nil {
+				return err
+			}
 		}
 	}
 	for _, e := range g.in.Entries {
