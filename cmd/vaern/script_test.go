@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 			"reports":   writeReports,
 			"change":    changeInbox,
 			"saves":     saves,
+			"prints":    prints,
 			"until":     until,
 		},
 		Condition: func(cond string) (bool, error) {
@@ -78,6 +79,19 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit status %d, want %s", code, args[0])
+	}
+}
+
+var digest = regexp.MustCompile(`\b([0-9a-f]{32}|[0-9a-f]{64})\b`)
+
+// prints WANT: what the program before wrote to stdout and then to stderr, each line of it; what is random is called DIGEST.
+func prints(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: prints want")
+	}
+	got := digest.ReplaceAllString(ts.ReadFile("stdout")+ts.ReadFile("stderr"), "DIGEST")
+	if want := ts.ReadFile(args[0]); got != want {
+		ts.Fatalf("%s: it printed\n%s", args[0], got)
 	}
 }
 
