@@ -94,11 +94,12 @@ func TestDetect(t *testing.T) {
 
 // generated is any report that ICCAM can say.
 func generated(t *rapid.T) iccamReport {
-	word := rapid.StringMatching(`[ -~æøå]{0,12}`)
+	harmless := func(s string) bool { return CheckValue("", s) == nil } // no mail address by chance
+	word := rapid.StringMatching(`[ -~æøå]{0,12}`).Filter(harmless)
 	number := rapid.SampledFrom([]value{"", "1", "2", "13", "other"})
 	r := iccamReport{
 		Analyst: "Authority", Received: rapid.SampledFrom([]string{"", "2026-11-01", "2026-11-01T08:15:00Z"}).Draw(t, "received"),
-		Reference: reference(rapid.StringMatching(`[A-Z]{1,3}-?[0-9]{1,4}`).Draw(t, "reference")), Memo: rapid.StringMatching(`[ -?A-~\n]{0,30}`).Draw(t, "memo"),
+		Reference: reference(rapid.StringMatching(`[A-Z]{1,3}-?[0-9]{1,4}`).Draw(t, "reference")), Memo: rapid.StringMatching(`[ -~\n]{0,30}`).Filter(harmless).Draw(t, "memo"),
 		Referrer: word.Draw(t, "referrer"), Commerciality: number.Draw(t, "commerciality"),
 		SiteType: rapid.SampledFrom([]value{"", "1", "2", "6", "20", "forum", "image host"}).Draw(t, "site type"), PaymentMethods: []value{},
 	}
@@ -157,10 +158,6 @@ func exported(t *rapid.T, text string) string {
 		l.Report.Source = "a"
 		return x.Add(&l.Report, nil)
 	})
-	var private *PrivacyError
-	if errors.As(err, &private) {
-		t.Skip("by chance a mail address")
-	}
 	if err := errors.Join(err, x.Close()); err != nil {
 		t.Fatal(err)
 	}
