@@ -185,7 +185,7 @@ func (g *gathering) moves() error {
 	}
 	came := map[blocklist.EntryID]bool{}
 	for _, m := range all {
-		if !slices.Contains(g.lists, m.List) {
+		if m.Ended || !slices.Contains(g.lists, m.List) {
 			continue
 		}
 		s := stats.Move{Entry: m.Entry, At: m.At, In: m.In, Again: m.In && came[m.Entry]}
@@ -245,11 +245,16 @@ func (g *gathering) hideNames() error {
 	exact := map[string][]string{}     // name that a source holds → sources
 	atOrAbove := map[string][]string{} // the same, and all above it
 	note := func(source string) {
-		if _, known := bad[source]; known || !strings.Contains(source, ".") {
+		if _, known := bad[source]; known {
 			return
 		}
 		bad[source] = false
-		for _, word := range strings.FieldsFunc(strings.ToLower(source), notOfName) {
+		for _, word := range strings.FieldsFunc(source, notOfName) {
+			name, err := blocklist.ParseName(strings.Trim(word, "."))
+			if err != nil || name.Labels() < 2 {
+				continue // nothing that is listed
+			}
+			word = name.Reveal()
 			exact[word] = append(exact[word], source)
 			for name := range namesAbove(word) {
 				atOrAbove[name] = append(atOrAbove[name], source)
@@ -262,7 +267,7 @@ func (g *gathering) hideNames() error {
 	for _, i := range g.in.Imports {
 		note(i.Source)
 	}
-	if len(bad) == 0 {
+	if len(exact) == 0 {
 		return nil
 	}
 	listed := func(e blocklist.Entry) error {
@@ -296,8 +301,9 @@ func (g *gathering) hideNames() error {
 	return nil
 }
 
+// notOfName says where a word ends that may be a name, in whatever spelling.
 func notOfName(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '-' && r < utf8.RuneSelf
+	return r < utf8.RuneSelf && strings.ContainsRune(" /:@,;()[]<>\"'?#=&", r)
 }
 
 // namesAbove yields a name and those above it that have two labels at least.

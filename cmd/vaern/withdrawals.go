@@ -42,7 +42,13 @@ but with namespaces="vaern-withdrawals", and verifies with
 
   ssh-keygen -Y verify -f FILE -I edition -n vaern-withdrawals -s CSV.sig < CSV
 
-The file names what was listed: hand it over as the list itself.`,
+A suspended entry is told with the day and the reason of its suspension, and once
+more when it is withdrawn. A list is true as of the record of the register that
+it names, and not later: a partner checks authority, environment and list, and
+takes no list whose record is before that of one taken already.
+
+The file names what was listed, also what was withdrawn before any edition had
+it: hand it over as the list itself.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			from, until, err := daysOf(o.from, o.to)
@@ -50,6 +56,9 @@ The file names what was listed: hand it over as the list itself.`,
 				return err
 			}
 			return a.with(func(auth *authority) error {
+				if until.After(auth.now()) {
+					return cli.Misuse(errors.New("--to is not over yet"), "yesterday at the latest, in UTC")
+				}
 				l, err := auth.listNamed(o.list)
 				if err != nil {
 					return err

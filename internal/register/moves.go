@@ -15,11 +15,12 @@ type Move struct {
 	At       time.Time
 	Decision blocklist.DecisionID // that moved it; zero: its time was over
 	In       bool
+	Ended    bool // it was suspended, so it had left, and is withdrawn
 }
 
 // Moves replays the history, and returns how entries came into force and left,
 // the first move first, by what is known now: what a void decision added never
-// came. A suspended entry that is withdrawn does not move, it had left.
+// came.
 func (r *Register) Moves() ([]Move, error) {
 	var all []Move
 	h := &hindsight{r.head, maps.Clone(r.hindsight.voids), maps.Clone(r.hindsight.carried), nil}
@@ -30,10 +31,10 @@ func (r *Register) Moves() ([]Move, error) {
 }
 
 // moved notes a move, if somebody wants to know.
-func (l *list) moved(e blocklist.EntryID, in bool) {
+func (l *list) moved(e blocklist.EntryID, in, ended bool) {
 	if m := l.moves; m != nil {
 		move := l.moving
-		move.Entry, move.In = e, in
+		move.Entry, move.In, move.Ended = e, in, ended
 		*m = append(*m, move)
 	}
 }

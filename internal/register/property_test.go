@@ -529,7 +529,7 @@ func checkMoves(r *Register) error {
 	in := map[blocklist.EntryID]bool{}
 	var last time.Time
 	for _, m := range moves {
-		if m.In == in[m.Entry] || m.At.Before(last) || m.List != "csam" {
+		if m.In == in[m.Entry] && !m.Ended || m.Ended && in[m.Entry] || m.At.Before(last) || m.List != "csam" {
 			return fmt.Errorf("%+v after %v, in force before: %v", m, last, in[m.Entry])
 		}
 		in[m.Entry], last = m.In, m.At

@@ -238,7 +238,7 @@ func (l *list) add(entries []blocklist.Listed) {
 	}
 	if l.moves != nil {
 		for _, e := range entries {
-			l.moved(e.ID, true)
+			l.moved(e.ID, true, false)
 		}
 	}
 	if n := len(l.entries); n == 0 {
@@ -267,6 +267,7 @@ func (l *list) withdraw(gone []blocklist.Withdrawal) {
 		if ok && l.suspended[i].Target.RevealKey() == w.Target.RevealKey() {
 			l.suspended = slices.Delete(l.suspended, i, i+1)
 			l.gone[w.Target.RevealKey()] = Former{w.ID, WasWithdrawn}
+			l.moved(w.ID, false, true)
 		}
 	}
 	l.takeOut(gone, WasWithdrawn)
@@ -328,7 +329,7 @@ func (l *list) find(id blocklist.EntryID) (int, bool) {
 func (l *list) drop(i int, how Leave) {
 	e := &l.entries[i]
 	l.gone[e.Target.RevealKey()] = Former{e.ID, how}
-	l.moved(e.ID, false)
+	l.moved(e.ID, false, false)
 	e.Decision = 0
 	l.out++
 }
