@@ -29,8 +29,8 @@ is as the report says; a report may be assessed again, until it is drafted.
 The classes are those of ICCAM: baseline and national may become an entry,
 doubtful and ignore do not. --unit domain or host blocks the host of a reported
 URL. On a site type that many people share (file-host, image-host, forum,
-social, blog, archive, search) that takes --dedicated yes: the whole name serves
-the one purpose.`,
+social, blog, archive, search), by the report or by --site-type, that takes
+--dedicated yes: the whole name serves the one purpose.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.changing(args, o.as, func(auth *authority, box *inbox.Inbox, ids []blocklist.ReportID) error {

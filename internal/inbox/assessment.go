@@ -129,12 +129,16 @@ func (a *Assessment) Check(r *Report) error {
 	if _, err := a.Target(r); err != nil {
 		return err
 	}
-	return a.checkShared()
+	return a.checkShared(r)
 }
 
-func (a *Assessment) checkShared() error {
-	if a.Unit != blocklist.URL && a.SiteType.Shared() && a.Dedicated != "yes" {
-		return fmt.Errorf("site type %s is shared by many: a %s only if it is dedicated", a.SiteType, a.Unit)
+// checkShared holds to the rule whichever of the two says that a site is shared:
+// to call it something else does not make it somebody's own, dedicated does.
+func (a *Assessment) checkShared(r *Report) error {
+	for _, t := range []SiteType{a.SiteType, r.SiteType} {
+		if a.Unit != blocklist.URL && t.Shared() && a.Dedicated != "yes" {
+			return fmt.Errorf("site type %s is shared by many: a %s only if it is dedicated", t, a.Unit)
+		}
 	}
 	return nil
 }
@@ -145,7 +149,7 @@ func (a *Assessment) Entry(r *Report) (blocklist.Entry, error) {
 	if a.Class != Baseline && a.Class != National {
 		return blocklist.Entry{}, fmt.Errorf("class is %s: only baseline and national are blocked", a.Class)
 	}
-	if err := a.checkShared(); err != nil {
+	if err := a.checkShared(r); err != nil {
 		return blocklist.Entry{}, err
 	}
 	target, err := a.Target(r)

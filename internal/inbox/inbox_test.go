@@ -158,6 +158,12 @@ func TestSharedSites(t *testing.T) {
 				if err := a.Check(r); (err == nil) != ok {
 					t.Errorf("%s as %s, dedicated %q: %v", s.name, unit, dedicated, err)
 				}
+				// It is no other if only the report says so.
+				said, called := *r, *a
+				said.SiteType, called.SiteType = s.name, "website"
+				if err := called.Check(&said); (err == nil) != ok {
+					t.Errorf("%s called a website, as %s, dedicated %q: %v", s.name, unit, dedicated, err)
+				}
 				if _, err := a.Entry(r); (err == nil) != ok { // once more, when it is drafted
 					t.Errorf("%s as %s, dedicated %q: entry: %v", s.name, unit, dedicated, err)
 				}
